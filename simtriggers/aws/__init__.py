@@ -1,0 +1,1 @@
+"""AWS's vocabulary and small languages. Pure: no clock, no database, no input or output."""

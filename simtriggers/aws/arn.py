@@ -1,0 +1,73 @@
+"""ARNs: how they are built and what can be read off them. No lookup, no validation of existence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Builds the ARNs of one account and region."""
+
+    account: str = "123456789012"
+    region: str = "us-east-1"
+
+    def queue(self, name: str) -> str:
+        """`arn:aws:sqs:REGION:ACCOUNT:NAME`."""
+        return f"arn:aws:sqs:{self.region}:{self.account}:{name}"
+
+    def queue_url(self, name: str) -> str:
+        """`https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`."""
+        return f"https://sqs.{self.region}.amazonaws.com/{self.account}/{name}"
+
+    def bucket(self, name: str) -> str:
+        """`arn:aws:s3:::NAME`: no region and no account."""
+        return f"arn:aws:s3:::{name}"
+
+    def function(self, name: str) -> str:
+        """`arn:aws:lambda:REGION:ACCOUNT:function:NAME`, unqualified."""
+        return f"arn:aws:lambda:{self.region}:{self.account}:function:{name}"
+
+    def event_source_mapping(self, uuid: str) -> str:
+        """`arn:aws:lambda:REGION:ACCOUNT:event-source-mapping:UUID`."""
+        return f"arn:aws:lambda:{self.region}:{self.account}:event-source-mapping:{uuid}"
+
+    def rule(self, name: str) -> str:
+        """`arn:aws:events:REGION:ACCOUNT:rule/NAME`: a rule of the default bus."""
+        return f"arn:aws:events:{self.region}:{self.account}:rule/{name}"
+
+    def log_group(self, name: str) -> str:
+        """`arn:aws:logs:REGION:ACCOUNT:log-group:NAME`."""
+        return f"arn:aws:logs:{self.region}:{self.account}:log-group:{name}"
+
+    def service(self, service: str) -> str:
+        """The address of a service itself, for what concerns all its resources (a restart)."""
+        return f"arn:aws:{service}:{self.region}:{self.account}:*"
+
+
+@lru_cache(maxsize=4096)
+def service_of(arn: str) -> str:
+    """The third part: `sqs` of a queue's ARN. Raises ValueError for a text that is no ARN."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or parts[0] != "arn":
+        raise ValueError(f"{arn!r} is not an ARN")
+    return parts[2]
+
+
+@lru_cache(maxsize=4096)
+def name_of(arn: str) -> str:
+    """The resource's own name: the last part, after `:` or `/`; a log group keeps its slashes."""
+    rest = arn.split(":", 5)[5]
+    if rest.startswith("log-group:"):
+        return rest.removeprefix("log-group:").split(":", 1)[0]
+    if rest.startswith("function:"):
+        return rest.split(":")[1]
+    return rest.rsplit(":", 1)[-1].rsplit("/", 1)[-1]
+
+
+@lru_cache(maxsize=4096)
+def region_and_account(arn: str) -> tuple[str, str]:
+    """Fourth and fifth part; empty for a bucket."""
+    parts = arn.split(":", 5)
+    return parts[3], parts[4]

@@ -1,0 +1,235 @@
+"""What a step decides: a Decision of reply, writes, effects and trace notes. Plain values, no behaviour.
+
+The effects are a closed set (docs/architecture.md, "Effects"). Payloads travel by digest: a decision
+that creates a text puts it into `payloads`, and everything else holds `payload.digest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+from .codec import value
+
+
+class Statement:
+    """One named SQL statement. `name` is `service.verb_noun`; it appears in errors and in tests."""
+
+    __slots__ = ("name", "sql")
+
+    def __init__(self, name: str, sql: str) -> None:
+        self.name = name
+        self.sql = sql
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A statement with one row of parameters, or with many (`many=True`)."""
+
+    statement: Statement
+    rows: Sequence[Any]
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A text stored once, by its digest."""
+
+    digest: str
+    body: str
+
+
+@lru_cache(maxsize=256)
+def payload(body: str) -> Payload:
+    """The payload of a text: an event, a message body, an error document."""
+    return Payload(blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(), body)
+
+
+# --- return addresses ---------------------------------------------------------------------------
+
+
+@value
+class ReplyTo:
+    """An answer goes to this ARN as a command; `request` comes with it on the entry."""
+
+    arn: str
+    request: str
+
+
+@value
+class Caller:
+    """Someone waiting in this process (a client, a test, a handler); gone after a restart."""
+
+    number: int
+
+
+ReturnAddress = ReplyTo | Caller
+
+
+class Answer(Enum):
+    """A reply that is not there yet."""
+
+    LATER = "later"
+    """A `Reply` effect of a later step will answer."""
+    PARKED = "parked"
+    """The same decision holds a `Park` effect; the entry is stepped again when woken or due."""
+
+
+LATER = Answer.LATER
+PARKED = Answer.PARKED
+
+
+@value
+class Refused:
+    """An error that a resource answers, in AWS's words. `retryable`: a delivery may be tried again."""
+
+    code: str
+    message: str
+    status: int = 400
+    retryable: bool = False
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@value
+class RetryPolicy:
+    """How a delivery is retried. Delays double from `base_ms` up to `cap_ms`, with `jitter` (0 to 1) of
+    each taken off at random; at most `maximum_retries` retries, none later than `maximum_age_ms` after
+    the first attempt. `name` says whose policy it is ("eventbridge", "s3"), for the trace and for the
+    attributes that a dead-lettered delivery gets."""
+
+    name: str
+    maximum_retries: int
+    maximum_age_ms: int
+    base_ms: int = 1000
+    cap_ms: int = 300_000
+    jitter: float = 0.0
+
+
+# --- effects ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """One delivery with retries, at least once. `context` goes to the target with it (see
+    aws/contracts.Delivery) and to the dead-letter queue's attributes; values are strings."""
+
+    arn: str
+    payload: str
+    policy: RetryPolicy
+    cause: int
+    dead_letter: str | None = None
+    context: tuple[tuple[str, str], ...] = ()
+    order_key: str | None = None
+    """Deliveries of one key keep their order when ties are shuffled (a FIFO group, a shard and key)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Ask another resource; the answer arrives as a command at `reply_to`, in the same millisecond and
+    with the priority of replies. Without `reply_to` the answer is dropped."""
+
+    arn: str
+    command: Any
+    cause: int
+    reply_to: ReplyTo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answers something parked or deferred."""
+
+    reply_to: ReturnAddress
+    value: Any
+    cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Keep the entry waiting under `key` until woken, or until `until_ms` (None: for as long as it
+    takes), or until `recheck_ms`, when something hidden may have appeared. It is then stepped again with
+    `command`, which is the one that is stored."""
+
+    key: str
+    command: Any
+    until_ms: int | None = None
+    recheck_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Step up to `n` entries parked under `key` at `at_ms` (None: now), if they are not due earlier."""
+
+    key: str
+    n: int = 1
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Step `command` at `at_ms` on this entry's ARN, or on `arn`. A key replaces its earlier timer.
+
+    `background`: recurring or maintenance work that does not keep `run_until_idle` going.
+    """
+
+    key: str
+    at_ms: int
+    command: Any
+    cause: int
+    arn: str | None = None
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTimer:
+    """Forget the timer of that key, if there is one."""
+
+    key: str
+    arn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Start a runtime. `start` is an aws/contracts.Start; the end comes back as an aws/contracts.Ended
+    command on `start.function_arn`."""
+
+    start: Any
+    cause: int
+
+
+Effect = Deliver | Call | Reply | Park | Wake | Timer | CancelTimer | Invoke
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One trace row. `id` comes from `ids.row_id()`; `cause` is the id of the row that led to it (0: the
+    start of the run). `subject` is the message, key, event or invocation; `details` is JSON.
+
+    A detail named `payload` (or ending in `_payload`) holds a digest; the trace file shows its text.
+    """
+
+    id: int
+    kind: str
+    arn: str
+    subject: str
+    cause: int
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Decision:
+    """All that a step does. Nothing has happened until the engine applies it."""
+
+    reply: Any = None
+    writes: list[Write] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    payloads: list[Payload] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
+    """ARNs of resources whose row this decision writes: their parsed settings are forgotten."""
