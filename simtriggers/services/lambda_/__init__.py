@@ -1,1 +1,1 @@
-"""."""
+"""Lambda: functions, their environments and invocations, asynchronous retries and event source mappings."""
