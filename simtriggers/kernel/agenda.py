@@ -56,6 +56,8 @@ class Agenda:
         self._ties: dict[tuple[int, int, str], int] = {}
         self.next_seq = next_seq
         self._track = track
+        self.foreground = 0
+        """How many entries are neither background work nor waiting for ever."""
         self._stored: set[int] = set()
         self._added: dict[int, Entry] = {}
         self._removed: set[int] = set()
@@ -70,6 +72,8 @@ class Agenda:
         seq = entry.seq = self.next_seq
         self.next_seq = seq + 1
         self._live[seq] = entry
+        if not entry.background and entry.at_ms < FOREVER_MS:
+            self.foreground += 1
         tie = 0 if self._shuffle_seed is None else self._tie(entry)
         heapq.heappush(self._heap, (entry.at_ms, entry.priority, tie, seq, entry))
         if self._track:
@@ -111,6 +115,8 @@ class Agenda:
     def _forget(self, entry: Entry) -> None:
         seq = entry.seq
         del self._live[seq]
+        if not entry.background and entry.at_ms < FOREVER_MS:
+            self.foreground -= 1
         if entry.timer_key is not None and self._timers.get((entry.arn, entry.timer_key)) is entry:
             del self._timers[(entry.arn, entry.timer_key)]
         if entry.park_key is not None:
@@ -159,6 +165,10 @@ class Agenda:
             self.push(entry)
             self._parked.setdefault(key, {})[entry.seq] = entry
 
+    def parked(self) -> dict[str, int]:
+        """How many entries wait under each key."""
+        return {key: len(waiting) for key, waiting in sorted(self._parked.items())}
+
     # --- views and storage ----------------------------------------------------------------------
 
     def entries(self) -> list[Entry]:
@@ -169,8 +179,12 @@ class Agenda:
         """Take over entries that a database holds; they keep their `seq`."""
         for entry in entries:
             self._live[entry.seq] = entry
-            self._stored.add(entry.seq)
-            heapq.heappush(self._heap, (entry.at_ms, entry.priority, 0, entry.seq, entry))
+            if not entry.background and entry.at_ms < FOREVER_MS:
+                self.foreground += 1
+            if self._track:
+                self._stored.add(entry.seq)
+            tie = 0 if self._shuffle_seed is None else self._tie(entry)
+            heapq.heappush(self._heap, (entry.at_ms, entry.priority, tie, entry.seq, entry))
             if entry.timer_key is not None:
                 self._timers[(entry.arn, entry.timer_key)] = entry
             if entry.park_key is not None:

@@ -48,8 +48,16 @@ class Payload:
 
 @lru_cache(maxsize=256)
 def payload(body: str) -> Payload:
-    """The payload of a text: an event, a message body, an error document."""
-    return Payload(blake2b(body.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest(), body)
+    """The payload of a text: an event, a message body, an error document.
+
+    A lone surrogate, which no database can hold, becomes its JSON escape (`\\ud800`).
+    """
+    try:
+        raw = body.encode()
+    except UnicodeEncodeError:
+        body = body.encode("utf-8", "backslashreplace").decode()
+        raw = body.encode()
+    return Payload(blake2b(raw, digest_size=16).hexdigest(), body)
 
 
 # --- return addresses ---------------------------------------------------------------------------

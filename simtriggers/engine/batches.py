@@ -1,0 +1,159 @@
+"""A live batch: everything due and every waiting command, stepped in one transaction and committed once.
+
+Runs in the database connection's thread. What may leave (replies, invokes, trace rows) is returned, and
+leaves after the commit only. A batch is bounded by time, not by count.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..aws.contracts import Start
+from ..kernel.agenda import ORDINARY, Agenda, Entry
+from ..kernel.codec import type_name
+from ..kernel.effects import Note, ReturnAddress
+from . import agenda_store
+from .agenda_store import EngineRow
+from .engine import Engine
+
+BUDGET_S = 0.005
+_CHECK_EVERY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A command from outside that waits for its batch."""
+
+    arn: str
+    command: Any
+    cause: int = 0
+    reply_to: ReturnAddress | None = None
+    priority: int = ORDINARY
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What leaves after a commit. `more`: entries are still due, the budget ended first."""
+
+    replies: list[tuple[int, Any]] = field(default_factory=list)
+    invokes: list[Start] = field(default_factory=list)
+    rows: list[tuple[int, Note]] = field(default_factory=list)
+    more: bool = False
+
+
+class BatchRunner:
+    """Runs batches on an engine whose agenda tracks its changes."""
+
+    def __init__(self, engine: Engine, *, incarnation: int) -> None:
+        self._engine = engine
+        self._incarnation = incarnation
+        self._data_version = -1
+
+    def run(self, submitted: list[Submitted], clock_ms: int) -> Outcome:
+        """Step `submitted` and all that is due at `clock_ms`, and commit.
+
+        When applying fails, the batch is rolled back and run again, one entry a transaction; an entry that
+        fails again is kept in `failed_steps`. Raises sqlite3.Error when the database cannot commit at all:
+        nothing has changed then, and the same `submitted` may be given again.
+        """
+        engine = self._engine
+        engine.now_ms = max(engine.now_ms, clock_ms)
+        engine.reader.now_ms = engine.now_ms
+        try:
+            return self._one_transaction(submitted, limit=None)
+        except sqlite3.OperationalError:
+            self._roll_back()
+            raise
+        except Exception:  # whatever it was, find out which entry it belongs to
+            self._roll_back()
+            return self._one_by_one(submitted)
+
+    def _one_transaction(self, submitted: list[Submitted], *, limit: int | None) -> Outcome:
+        engine = self._engine
+        self._begin()
+        for item in submitted:
+            engine.agenda.push(
+                Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to)
+            )
+        ends = time.perf_counter() + BUDGET_S
+        count = 0
+        more = False
+        while (entry := engine.agenda.peek()) is not None and entry.at_ms <= engine.now_ms:
+            if count % _CHECK_EVERY == _CHECK_EVERY - 1 and time.perf_counter() > ends or count == limit:
+                more = True
+                break
+            engine.agenda.pop()
+            engine.step(entry)
+            count += 1
+        return self._commit(more)
+
+    def _one_by_one(self, submitted: list[Submitted]) -> Outcome:
+        engine = self._engine
+        total = Outcome()
+        self._begin()
+        for item in submitted:
+            engine.agenda.push(
+                Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to)
+            )
+        _extend(total, self._commit(False))
+        due = sum(1 for entry in engine.agenda.entries() if entry.at_ms <= engine.now_ms)
+        for _ in range(due):
+            entry = engine.agenda.peek()
+            if entry is None or entry.at_ms > engine.now_ms:
+                break
+            try:
+                _extend(total, self._one_transaction([], limit=1))
+            except sqlite3.OperationalError:
+                self._roll_back()
+                raise
+            except Exception as error:  # this is the one: keep it where a person sees it
+                self._roll_back()
+                self._begin()
+                again = engine.agenda.pop()
+                assert again is not None and type_name(again.command) == type_name(entry.command)
+                engine.keep_failed(again, error)
+                _extend(total, self._commit(False))
+        total.more = True
+        return total
+
+    def _begin(self) -> None:
+        engine = self._engine
+        engine.connection.execute("BEGIN IMMEDIATE")
+        version = engine.connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._data_version:
+            self._data_version = version
+            engine.reader.forget_all()
+
+    def _commit(self, more: bool) -> Outcome:
+        engine = self._engine
+        agenda_store.save_changes(engine.connection, engine.agenda)
+        rows = engine.trace.flush(engine.connection)
+        row = EngineRow(engine.now_ms, engine.agenda.next_seq, engine.ids.next_row, self._incarnation, {})
+        agenda_store.write_engine_row(engine.connection, row)
+        engine.connection.execute("COMMIT")
+        engine.agenda.committed()
+        outcome = Outcome(engine.replies, engine.invokes, rows, more)
+        engine.replies, engine.invokes = [], []
+        return outcome
+
+    def _roll_back(self) -> None:
+        """Make memory equal to the database again."""
+        engine = self._engine
+        if engine.connection.in_transaction:
+            engine.connection.execute("ROLLBACK")
+        engine.trace.discard()
+        engine.reader.forget_all()
+        engine.replies, engine.invokes = [], []
+        row = agenda_store.read_engine_row(engine.connection)
+        engine.ids.next_row = row.next_row
+        engine.agenda = Agenda(next_seq=row.next_seq, track=True)
+        agenda_store.load(engine.connection, engine.agenda, drop_callers=False)
+
+
+def _extend(total: Outcome, part: Outcome) -> None:
+    total.replies += part.replies
+    total.invokes += part.invokes
+    total.rows += part.rows

@@ -1,0 +1,278 @@
+"""The virtual world: the next entry is simply taken and the clock set to its time.
+
+One transaction stays open over many steps. Handlers run as greenlets of the inline runtime, for which
+this engine is the hub: it alone steps, so nothing nests.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from ..aws.contracts import Ended, Start
+from ..errors import Deadlock, RunLimit
+from ..kernel.agenda import FOREVER_MS, REPLY, Agenda, Entry
+from ..kernel.clock import Holds, VirtualClock, iso_ms
+from ..kernel.codec import type_name
+from ..kernel.effects import Caller
+from ..kernel.ids import Ids
+from ..kernel.service import Service
+from ..kernel.trace import Trace
+from .database import open_memory
+from .engine import Engine
+from .router import Router
+from .schema import migrate
+
+DAY_MS = 86_400_000
+_SAME_MS_LIMIT = 1_000_000
+_FLUSH_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resume:
+    """An agenda entry that goes on with something in this process (a sleeping handler). Never stored."""
+
+    callback: Callable[[], None]
+
+
+class Runtime(Protocol):
+    """What runs handlers in virtual time; reports each end through `VirtualEngine.ended`."""
+
+    def start(self, start: Start) -> None:
+        """Begin an attempt; returns when it first waits or ends."""
+
+    def abandon(self) -> None:
+        """Forget every running attempt: the process is said to have ended."""
+
+    def busy(self) -> list[str]:
+        """What is running, in words, for the message of a deadlock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Why `run_until_idle` stopped: `idle`, `horizon` or `limit`, and what is still pending, in words."""
+
+    reason: str
+    now_ms: int
+    pending: tuple[str, ...]
+
+
+class VirtualEngine(Engine):
+    """A world in memory and in virtual time, from `start_ms` on.
+
+    `shuffle_ties` explores other orders of what happens at the same millisecond.
+    """
+
+    def __init__(
+        self,
+        services: list[Service],
+        *,
+        start_ms: int,
+        seed: int,
+        shuffle_ties: int | None = None,
+        trace_volume: str = "full",
+    ) -> None:
+        connection = open_memory()
+        migrate(connection, services)
+        super().__init__(
+            connection,
+            Router(services),
+            ids=Ids(seed),
+            agenda=Agenda(shuffle_ties),
+            trace=Trace(trace_volume),
+            strict=True,
+        )
+        self.clock = VirtualClock(start_ms)
+        self.holds = Holds()
+        self.runtime: Runtime | None = None
+        self.incarnation = 1
+        self.last_act_ms = start_ms
+        self.now_ms = self.reader.now_ms = start_ms
+        self.shuffle_ties = shuffle_ties
+        self._answers: dict[int, Callable[[Any], None]] = {}
+        self._ready: dict[int, Any] = {}
+        self._same_ms = 0
+        self._recent: deque[str] = deque(maxlen=64)
+        self._wait_for_real: Callable[[], None] | None = None
+        connection.execute("BEGIN")
+
+    # --- the hub of the inline runtime ----------------------------------------------------------
+
+    def resume_at(self, at_ms: int, callback: Callable[[], None]) -> None:
+        """Call `callback` from the hub when virtual time is `at_ms`."""
+        self.agenda.push(Entry(max(at_ms, self.now_ms), REPLY, "", Resume(callback), 0))
+
+    def request(self, arn: str, command: Any, cause: int, answered: Callable[[Any], None]) -> None:
+        """Submit a command for a handler; `answered` is called from the hub with the reply."""
+        caller = self.new_caller()
+        self._answers[caller.number] = answered
+        self.submit(arn, command, cause=cause, reply_to=caller)
+
+    def ended(self, start: Start, ended: Ended) -> None:
+        """An attempt has ended, now."""
+        self.agenda.push(Entry(self.now_ms, REPLY, start.function_arn, ended, start.cause))
+
+    def seed(self, stream: str) -> bytes:
+        """32 bytes for a handler's own chance, by stream name."""
+        return blake2b(f"{self.ids.seed}/handler/{stream}".encode(), digest_size=32).digest()
+
+    def wait_with(self, wait: Callable[[], None]) -> None:
+        """While holds keep time from moving, call `wait`, which blocks until real work has ended."""
+        self._wait_for_real = wait
+
+    # --- running --------------------------------------------------------------------------------
+
+    def ask(self, arn: str, command: Any, *, cause: int = 0) -> Any:
+        """Act from outside: submit a command and run until its reply is there, and return that.
+
+        Time moves only if the reply needs it (a long poll, a synchronous invocation). Raises Deadlock when
+        nothing that could bring the reply is left.
+        """
+        caller = self.new_caller()
+        self.last_act_ms = self.now_ms
+        self.submit(arn, command, cause=cause, reply_to=caller)
+        number = caller.number
+        ready = self._ready
+        while number not in ready:
+            if not self._take(FOREVER_MS - 1):
+                raise self._deadlock(f"the reply to {type_name(command)} on {arn}")
+        return ready.pop(number)
+
+    def run_until(self, at_ms: int) -> None:
+        """Run everything that is due up to and including `at_ms`; it is then `at_ms`."""
+        while self._take(at_ms):
+            pass
+        self._set_time(at_ms)
+
+    def advance(self, by_ms: int) -> None:
+        """Let `by_ms` milliseconds pass: an act of the outside world."""
+        self.last_act_ms = self.now_ms
+        self.run_until(self.now_ms + by_ms)
+
+    def run_until_idle(self, *, horizon_ms: int = DAY_MS, max_steps: int | None = None) -> Idle:
+        """Run until only recurring and background work, polls with nothing hidden to wait for, and timers
+        beyond the horizon (counted from the last act of the outside world) are left."""
+        horizon = self.last_act_ms + horizon_ms
+        stop = None if max_steps is None else self.steps + max_steps
+        while self.agenda.foreground or self.holds:
+            if stop is not None and self.steps >= stop:
+                return Idle("limit", self.now_ms, self.pending())
+            if not self._take(horizon):
+                return Idle("horizon", self.now_ms, self.pending())
+        return Idle("idle", self.now_ms, self.pending())
+
+    def pending(self) -> tuple[str, ...]:
+        """What is still on the agenda, in words."""
+        shown: list[str] = []
+        for entry in self.agenda.entries():
+            if entry.park_key is not None:
+                shown.append(f"{type_name(entry.command)} on {entry.arn} waits for something to arrive")
+            else:
+                what = "a handler" if type(entry.command) is Resume else f"{type_name(entry.command)} on {entry.arn}"
+                shown.append(f"{iso_ms(entry.at_ms)} {what}")
+        return tuple(shown)
+
+    def _take(self, limit_ms: int) -> bool:
+        """Step the next entry if it is due by `limit_ms`; False when there is none."""
+        agenda = self.agenda
+        entry = agenda.peek()
+        if self.holds and (entry is None or entry.at_ms > self.now_ms):
+            assert self._wait_for_real is not None, f"time is held by {self.holds.names()} and nobody waits"
+            self._wait_for_real()
+            return True
+        if entry is None or entry.at_ms > limit_ms:
+            return False
+        agenda.pop()
+        if entry.at_ms > self.now_ms:
+            self._set_time(entry.at_ms)
+        else:
+            self._same_ms += 1
+            if self._same_ms > _SAME_MS_LIMIT - 64:
+                self._guard(entry)
+        command = entry.command
+        if type(command) is Resume:
+            command.callback()
+        else:
+            self.step(entry)
+        if self.replies or self.invokes:
+            self._let_out()
+        if len(self.trace) > _FLUSH_ROWS:
+            self.flush()
+        return True
+
+    def _set_time(self, at_ms: int) -> None:
+        if at_ms > self.now_ms:
+            self.now_ms = self.reader.now_ms = self.clock.set(at_ms)
+            self._same_ms = 0
+
+    def _let_out(self) -> None:
+        while self.replies or self.invokes:
+            replies, self.replies = self.replies, []
+            invokes, self.invokes = self.invokes, []
+            for number, value in replies:
+                self.callers.discard(number)
+                answered = self._answers.pop(number, None)
+                if answered is None:
+                    self._ready[number] = value
+                else:
+                    answered(value)
+            for start in invokes:
+                assert self.runtime is not None, "an invocation without a runtime"
+                self.runtime.start(start)
+
+    def _guard(self, entry: Entry) -> None:
+        self._recent.append(f"{type_name(entry.command)} on {entry.arn}")
+        if self._same_ms > _SAME_MS_LIMIT:
+            cycle = ", ".join(f"{name} ({count}x)" for name, count in Counter(self._recent).most_common(6))
+            raise RunLimit(
+                f"{_SAME_MS_LIMIT:,} steps at the same millisecond {iso_ms(self.now_ms)}: something triggers itself\n"
+                f"  the last steps were: {cycle}"
+            )
+
+    def _deadlock(self, what: str) -> Deadlock:
+        running = self.runtime.busy() if self.runtime is not None else []
+        parked = [f"{count} waiting on {key}" for key, count in self.agenda.parked().items()]
+        names = [*running, *parked, *self.holds.names()]
+        return Deadlock(
+            f"the run can never proceed: {what} is being waited for and nothing is left on the agenda that could"
+            f" bring it\n  also waiting: {'; '.join(names) or 'nothing'}"
+        )
+
+    def flush(self) -> None:
+        """Write the pending trace rows, so that the database holds all of the trace."""
+        self.trace.publish(self.trace.flush(self.connection))
+
+    def reset_to(self, at_ms: int) -> None:
+        """Become the world of another time: a restored snapshot. Nobody waits there."""
+        self.clock = VirtualClock(at_ms)
+        self.now_ms = self.reader.now_ms = at_ms
+        self.callers.clear()
+        self._answers.clear()
+        self._ready.clear()
+        self.replies, self.invokes = [], []
+        self._same_ms = 0
+
+    # --- restarts -------------------------------------------------------------------------------
+
+    def restart(self, service_arn: Callable[[str], str]) -> None:
+        """What `kill -9` and a new start do: handlers are gone, parked requests of callers are dropped,
+        and each service settles what the older incarnation left."""
+        if self.runtime is not None:
+            self.runtime.abandon()
+        for entry in self.agenda.entries():
+            if type(entry.command) is Resume:
+                self.agenda.remove(entry)
+            elif type(entry.reply_to) is Caller:
+                if entry.park_key is not None:
+                    self.agenda.remove(entry)
+                else:
+                    entry.reply_to = None
+        self._answers.clear()
+        self.callers.clear()
+        self.incarnation += 1
+        self.reader.forget_all()
+        self.root_cause = self.note("Restarted", "run", 0, {"incarnation": self.incarnation})
+        self.restarted(self.incarnation, service_arn)
