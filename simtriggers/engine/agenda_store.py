@@ -18,13 +18,16 @@ _SELECT = (
     "SELECT seq, at_ms, priority, arn, command, cause, reply_to, request, timer_key, park_key, deadline_ms,"
     " order_key, background FROM agenda ORDER BY seq"
 )
+_SELECT_ENGINE = "SELECT now_ms, ahead_ms, next_seq, next_row, incarnation, ids FROM engine WHERE id = 1"
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRow:
-    """Where a world stands. `ids` are stream positions, empty for a live world."""
+    """Where a world stands. `ids` are stream positions, empty for a live world; `ahead_ms` is how far its
+    time was ahead of the machine's (`advance`, `--speed`), 0 for a virtual one."""
 
     now_ms: int
+    ahead_ms: int
     next_seq: int
     next_row: int
     incarnation: int
@@ -33,15 +36,16 @@ class EngineRow:
 
 def read_engine_row(connection: sqlite3.Connection) -> EngineRow:
     """The engine's one row."""
-    row = connection.execute("SELECT now_ms, next_seq, next_row, incarnation, ids FROM engine WHERE id = 1").fetchone()
-    return EngineRow(row[0], row[1], row[2], row[3], json.loads(row[4]))
+    now_ms, ahead_ms, seq, next_row, incarnation, ids = connection.execute(_SELECT_ENGINE).fetchone()
+    return EngineRow(now_ms, ahead_ms, seq, next_row, incarnation, json.loads(ids))
 
 
 def write_engine_row(connection: sqlite3.Connection, row: EngineRow) -> None:
     """Replace the engine's row."""
     connection.execute(
-        "UPDATE engine SET now_ms = ?, next_seq = ?, next_row = ?, incarnation = ?, ids = ? WHERE id = 1",
-        (row.now_ms, row.next_seq, row.next_row, row.incarnation, json.dumps(row.ids)),
+        "UPDATE engine SET now_ms = ?, ahead_ms = ?, next_seq = ?, next_row = ?, incarnation = ?, ids = ?"
+        " WHERE id = 1",
+        (row.now_ms, row.ahead_ms, row.next_seq, row.next_row, row.incarnation, json.dumps(row.ids)),
     )
 
 

@@ -51,15 +51,19 @@ class BatchRunner:
         self._engine = engine
         self._incarnation = incarnation
         self._data_version = -1
+        self._ahead_ms = 0
 
-    def run(self, submitted: list[Submitted], clock_ms: int) -> Outcome:
+    def run(self, submitted: list[Submitted], clock_ms: int, *, ahead_ms: int = 0) -> Outcome:
         """Step `submitted` and all that is due at `clock_ms`, and commit.
+
+        `ahead_ms` is how far `clock_ms` is ahead of the machine's time; it is stored for the next start.
 
         When applying fails, the batch is rolled back and run again, one entry a transaction; an entry that
         fails again is kept in `failed_steps`. Raises sqlite3.Error when the database cannot commit at all:
         nothing has changed then, and the same `submitted` may be given again.
         """
         engine = self._engine
+        self._ahead_ms = ahead_ms
         engine.now_ms = max(engine.now_ms, clock_ms)
         engine.reader.now_ms = engine.now_ms
         try:
@@ -131,7 +135,9 @@ class BatchRunner:
         engine = self._engine
         agenda_store.save_changes(engine.connection, engine.agenda)
         rows = engine.trace.flush(engine.connection)
-        row = EngineRow(engine.now_ms, engine.agenda.next_seq, engine.ids.next_row, self._incarnation, {})
+        row = EngineRow(
+            engine.now_ms, self._ahead_ms, engine.agenda.next_seq, engine.ids.next_row, self._incarnation, {}
+        )
         agenda_store.write_engine_row(engine.connection, row)
         engine.connection.execute("COMMIT")
         engine.agenda.committed()

@@ -18,12 +18,13 @@ ENGINE = (
     CREATE TABLE engine (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         now_ms INTEGER NOT NULL,          -- simulated time of the last batch
+        ahead_ms INTEGER NOT NULL,        -- how far simulated time was ahead of the machine's then
         next_seq INTEGER NOT NULL,        -- next agenda sequence number
         next_row INTEGER NOT NULL,        -- next trace row id
         incarnation INTEGER NOT NULL,     -- counts the starts
         ids TEXT NOT NULL                 -- positions of the id streams (snapshots of virtual runs)
     ) STRICT;
-    INSERT INTO engine VALUES (1, 0, 1, 1, 0, '{}');
+    INSERT INTO engine VALUES (1, 0, 0, 1, 1, 0, '{}');
 
     -- What is going to happen, in order of (at_ms, priority, seq). Commands are JSON with their type.
     CREATE TABLE agenda (

@@ -44,7 +44,7 @@ def take(engine: VirtualEngine) -> Snapshot:
     connection = engine.connection
     agenda_store.save_all(connection, engine.agenda)
     row = EngineRow(
-        engine.now_ms, engine.agenda.next_seq, engine.ids.next_row, engine.incarnation, engine.ids.state()
+        engine.now_ms, 0, engine.agenda.next_seq, engine.ids.next_row, engine.incarnation, engine.ids.state()
     )
     agenda_store.write_engine_row(connection, row)
     connection.execute("COMMIT")

@@ -57,6 +57,10 @@ class WallClock:
         self._floor_ms = shown
         return shown
 
+    def ahead_ms(self) -> int:
+        """How far the simulated time is ahead of the machine's."""
+        return self.now_ms() - self._machine_ms()
+
     def advance(self, by_ms: int) -> None:
         """Skip ahead by `by_ms` of simulated time."""
         self.offset_ms += by_ms
