@@ -1,0 +1,119 @@
+"""Schedule expressions of EventBridge rules: `rate(...)` and `cron(...)`, read once and then stepped.
+
+Times are ints of milliseconds since 1970 in UTC. Pure: nothing here asks what time it is. `at(...)`, time
+zones and the looser `rate` of EventBridge Scheduler are not part of a rule's grammar and are refused.
+
+    >>> schedule = parse_schedule("cron(0 2 ? * MON-FRI *)")
+    >>> next_fire_ms(schedule, 1768480440000)  # Thursday 2026-01-15T12:34Z -> Friday 02:00
+    1768528800000
+
+Source: Amazon EventBridge User Guide, "Setting a schedule pattern for scheduled rules (legacy)".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import Literal
+
+from .cron import Cron, cron_fires, next_cron_ms, parse_cron
+from .days import LAST_MS
+from .error import ScheduleError, refuse
+from .rate import Rate, next_rate_ms, parse_rate, rate_fires
+
+__all__ = [
+    "Cron",
+    "Rate",
+    "Schedule",
+    "ScheduleError",
+    "fires",
+    "first_fire_ms",
+    "next_fire_ms",
+    "parse_schedule",
+    "turns_between",
+]
+
+Schedule = Rate | Cron
+
+_MAXIMUM_CHARACTERS = 256
+_WRITE = "write rate(5 minutes) or cron(0 10 * * ? *)"
+
+
+def parse_schedule(text: str, *, kind: Literal["rule"] = "rule") -> Schedule:
+    """Read an expression. `kind` is whose grammar it is; only that of rules exists.
+
+    Raises ScheduleError with AWS's message, what is wrong, its column, and what to write instead.
+    Source: EventBridge API Reference, PutRule (ScheduleExpression: at most 256 characters).
+    """
+    assert kind == "rule"
+    if len(text) > _MAXIMUM_CHARACTERS:
+        what = f"It has {len(text)} characters, more than {_MAXIMUM_CHARACTERS}"
+        raise refuse(what, column=_MAXIMUM_CHARACTERS + 1, fix="shorten it, or spread it over several rules")
+    if text != text.strip():
+        column = 1 if text[0].isspace() else len(text.rstrip()) + 1
+        raise refuse("It has white space around it", column=column, fix=f"write {text.strip()}")
+    if text.endswith(")"):
+        if text.startswith("rate("):
+            return parse_rate(text)
+        if text.startswith("cron("):
+            return parse_cron(text)
+    raise _not_a_schedule(text)
+
+
+def _not_a_schedule(text: str) -> ScheduleError:
+    word = text.partition("(")[0]
+    if word == "at":
+        what = "at() belongs to EventBridge Scheduler, and schedules of rules are all there is so far"
+        return refuse(what, column=1, fix=_WRITE)
+    if word.lower() in ("rate", "cron") and "(" in text:
+        if word != word.lower():
+            return refuse(f"{word!r} is not in lower case", column=1, fix=f"write {word.lower()}(")
+        end = text.rfind(")")
+        if end < 0:
+            return refuse("The closing ) is missing", column=len(text) + 1, fix=f"write {text})")
+        return refuse("Something follows the closing )", column=end + 2, fix=f"write {text[: end + 1]}")
+    if len(text.split()) == 6:
+        return refuse(f"{text!r} is not in cron( )", column=1, fix=f"write cron({text})")
+    return refuse(f"{text!r} is neither rate(...) nor cron(...)", column=1, fix=_WRITE)
+
+
+def first_fire_ms(schedule: Schedule, created_ms: int) -> int | None:
+    """When a rule created (or given this schedule) at `created_ms` fires first; None: never.
+
+    A rate starts with the rule: its first event comes at once and its phase is counted from there. A cron
+    expression fires at its first minute after that.
+    Unverified: the documentation says that a rate "starts when you create the scheduled event rule"; that
+    its first event comes at once, and not after one interval, is a report from the field.
+    """
+    return created_ms if isinstance(schedule, Rate) else next_cron_ms(schedule, created_ms)
+
+
+def next_fire_ms(schedule: Schedule, after_ms: int, *, phase_ms: int | None = None) -> int | None:
+    """The first fire strictly after `after_ms`, or None when there is none until the end of 2199.
+
+    A rate counts from `phase_ms`, any one of its fires (None: `after_ms` is one). A cron expression has no
+    phase: its fires are whole minutes.
+    """
+    if isinstance(schedule, Rate):
+        return next_rate_ms(schedule, after_ms, phase_ms=after_ms if phase_ms is None else phase_ms)
+    return next_cron_ms(schedule, after_ms)
+
+
+def fires(schedule: Schedule, after_ms: int, *, phase_ms: int | None = None) -> Iterator[int]:
+    """All fires strictly after `after_ms`, in order; ends with the year 2199."""
+    if isinstance(schedule, Rate):
+        return rate_fires(schedule, after_ms, phase_ms=after_ms if phase_ms is None else phase_ms)
+    return cron_fires(schedule, after_ms)
+
+
+def turns_between(schedule: Schedule, first_ms: int, until_ms: int) -> tuple[int, int]:
+    """How many fires there are from the fire `first_ms` up to and with `until_ms`, and the last of them."""
+    assert first_ms <= until_ms
+    until_ms = min(until_ms, LAST_MS)
+    if isinstance(schedule, Rate):
+        steps = (until_ms - first_ms) // schedule.interval_ms
+        return steps + 1, first_ms + steps * schedule.interval_ms
+    count, last_ms = 1, first_ms
+    for at_ms in takewhile(lambda at_ms: at_ms <= until_ms, cron_fires(schedule, first_ms)):
+        count, last_ms = count + 1, at_ms
+    return count, last_ms
