@@ -23,6 +23,8 @@ T = TypeVar("T")
 SYNCHRONOUS = ("normal", "full")
 """`normal` survives the process being killed; `full` survives the loss of power."""
 
+_BUSY_S = 5.0
+
 
 class SteppingConnection(aiosqlite.Connection):
     """aiosqlite's connection and thread, plus one call for a whole function.
@@ -49,30 +51,51 @@ def open_memory() -> sqlite3.Connection:
     return connection
 
 
-def _open_file(path: Path, synchronous: str) -> sqlite3.Connection:
+def open_inline(path: Path, *, synchronous: str = "normal", busy_s: float = _BUSY_S) -> sqlite3.Connection:
+    """The state file as a plain sqlite3 connection, in autocommit mode: transactions are explicit.
+
+    `busy_s` is how long to wait for another program's transaction to end. Raises StateError when the file
+    is no SQLite database, belongs to another program, is corrupt, locked, or cannot be opened.
+    """
     assert synchronous in SYNCHRONOUS
     with explained(path):
         connection = sqlite3.connect(
-            path, isolation_level=None, cached_statements=1024, check_same_thread=False, timeout=5.0
+            path, isolation_level=None, cached_statements=1024, check_same_thread=False, timeout=busy_s
         )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        try:
+            _refuse_foreign(path, connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
-async def open_file(path: Path, *, synchronous: str = "normal") -> SteppingConnection:
-    """The state file, created with its folder when absent.
+def _refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
+    """A file with tables but without ours is somebody's data: it is not to be written into."""
+    names = {
+        name
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+    }
+    if names and "schema_versions" not in names:
+        raise StateError(
+            f"{path}: is the database of another program (it has the table {min(names)})\n"
+            "  fix: give another --state file"
+        )
 
-    Raises StateError when it is no SQLite database, is corrupt, or cannot be opened.
-    """
+
+async def open_file(
+    path: Path, *, synchronous: str = "normal", busy_s: float = _BUSY_S
+) -> SteppingConnection:
+    """The state file, created with its folder when absent, behind a thread of its own. As `open_inline`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StateError(f"{path}: the folder of the state file cannot be made: {error}") from error
-    connection = SteppingConnection(lambda: _open_file(path, synchronous), 64)
+    connection = SteppingConnection(lambda: open_inline(path, synchronous=synchronous, busy_s=busy_s), 64)
     connection._thread.daemon = True  # a crash must not hang on the connection's thread
     await connection
     return connection
@@ -92,7 +115,9 @@ def explain(path: Path | str, error: sqlite3.Error) -> StateError:
     name = getattr(error, "sqlite_errorname", "") or ""
     text = str(error)
     if name.startswith("SQLITE_FULL"):
-        return StateError(f"{path}: the disk is full; nothing of this change was kept\n  fix: free some space")
+        return StateError(
+            f"{path}: the disk is full; nothing of this change was kept\n  fix: free some space"
+        )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StateError(
             f"{path}: another program holds the database locked; nothing of this change was kept\n"
@@ -106,7 +131,9 @@ def explain(path: Path | str, error: sqlite3.Error) -> StateError:
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
         return StateError(f"{path}: cannot be opened for writing ({text})")
     if name.startswith("SQLITE_IOERR"):
-        return StateError(f"{path}: the disk refused to read or write ({name}); nothing of this change was kept")
+        return StateError(
+            f"{path}: the disk refused to read or write ({name}); nothing of this change was kept"
+        )
     return StateError(f"{path}: {text}")
 
 
