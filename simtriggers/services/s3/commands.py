@@ -1,0 +1,298 @@
+"""What a bucket can be told and what it answers. Stored as JSON when it waits on the agenda.
+
+Commands go to the bucket's ARN. Those about files come from whoever watches the bucket's folder: hashing
+and copying happen there, never inside a step.
+"""
+
+from __future__ import annotations
+
+from hashlib import md5
+
+from ...kernel.codec import Overdue, command, value
+
+DEFAULT_CONTENT_TYPE = "binary/octet-stream"
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+@value
+class FileIdentity:
+    """What tells one state of a file from another, beside its size: inode number (63 bits) and time of
+    the last change of its content, in nanoseconds."""
+
+    inode: int
+    mtime_ns: int
+
+
+@value
+class FileState:
+    """A complete file of a bucket's folder: `etag` is the MD5 of its content, in hexadecimal."""
+
+    key: str
+    size: int
+    etag: str
+    file: FileIdentity
+
+
+@value
+class PendingWrite:
+    """An API write whose intent is journalled but which is not committed.
+
+    `operation` is `put` or `delete`; `place` is `file` or `store`; `temporary` is the path of the
+    temporary file of a put.
+    """
+
+    id: str
+    operation: str
+    key: str
+    size: int
+    etag: str
+    file: FileIdentity | None
+    place: str
+    temporary: str
+
+
+# --- objects -------------------------------------------------------------------------------------
+
+
+@command(Overdue.RUN)
+class PutObject:
+    """Store an object and raise ObjectCreated:Put. Replies with `ObjectPut`.
+
+    `size` in bytes; `etag` is the MD5 in hexadecimal. `body` is the content if the database is to keep
+    it. `file` says that the content is a file of the bucket's folder: a file that is the same as the
+    stored row says raises nothing. Without `principal` and `source_ip` the account's own user acts.
+    """
+
+    key: str
+    size: int
+    etag: str
+    body: str | bytes | None = None
+    content_type: str = DEFAULT_CONTENT_TYPE
+    principal: str = ""
+    source_ip: str = ""
+    file: FileIdentity | None = None
+
+
+@value
+class ObjectPut:
+    """`changed` is False when a file was reported that was known already; then nothing happened."""
+
+    etag: str
+    sequencer: str
+    changed: bool = True
+
+
+@command(Overdue.RUN)
+class DeleteObject:
+    """Delete an object and raise ObjectRemoved:Delete. Replies with `ObjectDeleted`, also for a key that
+    does not exist (as S3 does)."""
+
+    key: str
+    principal: str = ""
+    source_ip: str = ""
+
+
+@value
+class ObjectDeleted:
+    """`existed`: there was an object to delete."""
+
+    existed: bool
+
+
+@command(Overdue.RUN)
+class HeadObject:
+    """Replies with `ObjectInfo`, or refuses with 404."""
+
+    key: str
+
+
+@command(Overdue.RUN)
+class GetObject:
+    """Replies with `StoredObject`, or refuses with NoSuchKey."""
+
+    key: str
+
+
+@value
+class ObjectInfo:
+    """An object's facts. `place` says where its content is: `database`, `file` (the bucket's folder),
+    `store` (beside the folder: a key that cannot be a file) or `none` (only its size is known).
+    `cause` is the trace row of its ObjectCreated, 0 for one that was indexed."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified_ms: int
+    content_type: str
+    place: str
+    cause: int
+
+
+@value
+class StoredObject:
+    """An object with its content; `body` is None when the database does not hold it."""
+
+    info: ObjectInfo
+    body: str | bytes | None
+
+
+@command(Overdue.RUN)
+class ListObjects:
+    """Replies with an `ObjectList` of at most `limit` objects in the order of S3 (UTF-8 bytes) whose keys
+    start with `prefix` and come after `after`."""
+
+    prefix: str = ""
+    after: str = ""
+    limit: int = 1000
+
+
+@value
+class ObjectList:
+    """One page; `truncated` when there are more."""
+
+    objects: tuple[ObjectInfo, ...]
+    truncated: bool
+
+
+# --- files of the bucket's folder ----------------------------------------------------------------
+
+
+@command(Overdue.RUN)
+class FileGone:
+    """The folder no longer has a file of this name. Replies with `Gone`.
+
+    Raises ObjectRemoved:Delete if an object was kept in that file; does nothing otherwise.
+    """
+
+    key: str
+
+
+@value
+class Gone:
+    """`below`: keys kept in files below a folder of that name, which may be gone with it (at most
+    `store.BELOW_LIMIT` of them)."""
+
+    removed: bool
+    below: tuple[str, ...]
+
+
+@command(Overdue.RUN)
+class IndexFiles:
+    """Take files into the bucket without events. Replies with their number."""
+
+    files: tuple[FileState, ...]
+
+
+@command(Overdue.RUN)
+class ForgetFiles:
+    """Take keys that are kept in files out of the bucket without events. Replies with None."""
+
+    keys: tuple[str, ...]
+
+
+@command(Overdue.RUN)
+class ListFiles:
+    """Replies with a `FileList` of at most `limit` objects kept in files, by key, after `after`."""
+
+    after: str = ""
+    prefix: str = ""
+    limit: int = 1000
+
+
+@value
+class FileList:
+    """One page; `scanned` says that the folder's first scan came to its end once."""
+
+    scanned: bool
+    files: tuple[FileState, ...]
+    truncated: bool
+
+
+@command(Overdue.RUN)
+class FolderScanned:
+    """A scan of the whole folder ended; counts of what it found. Replies with None."""
+
+    indexed: int
+    put: int
+    removed: int
+
+
+@command(Overdue.RUN)
+class FileSkipped:
+    """A file of the folder that cannot be an object, and why. Replies with None."""
+
+    key: str
+    reason: str
+
+
+# --- API writes into the folder ------------------------------------------------------------------
+
+
+@command(Overdue.RUN)
+class BeginWrite:
+    """Journal an API write before the disk is touched. Replies with the write's id (str).
+
+    `operation` is `put` (with the identity that the file will have) or `delete`; `place` is `file` or
+    `store`.
+    """
+
+    operation: str
+    key: str
+    place: str
+    size: int = 0
+    etag: str = ""
+    file: FileIdentity | None = None
+    temporary: str = ""
+    content_type: str = DEFAULT_CONTENT_TYPE
+    principal: str = ""
+    source_ip: str = ""
+
+
+@command(Overdue.RUN)
+class CommitWrite:
+    """The disk holds what the write intended: the object and its event come into being. Replies as
+    PutObject or DeleteObject does; refuses an id that is not in the journal."""
+
+    id: str
+
+
+@command(Overdue.RUN)
+class AbortWrite:
+    """The write did not reach the disk. Replies with None."""
+
+    id: str
+    reason: str
+
+
+@command(Overdue.RUN)
+class ListWrites:
+    """Replies with a tuple of `PendingWrite`, oldest first."""
+
+
+# --- helpers -------------------------------------------------------------------------------------
+
+
+def put_object(
+    key: str,
+    body: str | bytes,
+    *,
+    content_type: str = DEFAULT_CONTENT_TYPE,
+    principal: str = "",
+    source_ip: str = "",
+) -> PutObject:
+    """A PutObject whose content the database keeps: size and ETag are computed, bytes that are UTF-8
+    become text, so that traces and the sqlite3 shell show them."""
+    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    kept: str | bytes = body
+    if isinstance(body, bytes):
+        try:
+            kept = body.decode()
+        except UnicodeDecodeError:
+            kept = body
+    return PutObject(key, len(raw), content_md5(raw), kept, content_type, principal, source_ip)
+
+
+def content_md5(raw: bytes) -> str:
+    """The ETag of an object written in one piece: MD5 in hexadecimal."""
+    return md5(raw, usedforsecurity=False).hexdigest()

@@ -1,0 +1,231 @@
+"""Buckets as a project writes them, and as decisions use them.
+
+A bucket may be the contents of a folder: then a file that is complete is an object. Which of a folder's
+files are temporary names of programs that copy and save is a list of patterns here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from ...aws.arn import Names
+from ...aws.contracts import PutResource
+from ...aws.quantities import Milliseconds, Settings
+from .events import Notification, Overlap, by_event, event_problem, filter_problem, find_overlap
+from .records import BucketFacts, owner_id, user_principal
+
+BUCKET = "bucket"
+
+DEFAULT_IGNORE = (
+    ".*.[A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9]",  # rsync: .name.aB3xYz
+    ".rsync-partial/",
+    ".~tmp~/",
+    "*.part",
+    "*.partial",
+    "*.crdownload",
+    "*.tmp",
+    ".goutputstream-*",
+    "*~",
+    "*.sw[a-p]",
+    "*.swx",
+    ".#*",
+    "#*#",
+    "*___jb_tmp___",
+    "*___jb_old___",
+    ".~lock*",
+    "~$*",
+    ".nfs*",
+    ".DS_Store",
+    "._*",
+    "Thumbs.db",
+    "desktop.ini",
+    ".git/",
+)
+"""Names that programs use while they copy or save: rsync, browsers, editors, office suites, file managers.
+With a `/` at its end a pattern is of a folder's name, else of a file's."""
+
+
+class Trigger(Settings):
+    """Which events of a bucket's objects are meant. `id` is the record's configurationId."""
+
+    events: tuple[str, ...] = Field(default=("s3:ObjectCreated:*",), min_length=1)
+    prefix: str = ""
+    suffix: str = ""
+    id: str | None = Field(default=None, min_length=1, max_length=255)
+
+    @field_validator("events")
+    @classmethod
+    def _known_events(cls, events: tuple[str, ...]) -> tuple[str, ...]:
+        for name in events:
+            problem = event_problem(name)
+            if problem:
+                raise ValueError(problem)
+        return events
+
+    @field_validator("prefix", "suffix")
+    @classmethod
+    def _possible_filter(cls, value: str) -> str:
+        problem = filter_problem(value)
+        if problem:
+            raise ValueError(problem)
+        return value
+
+
+class S3Trigger(Trigger):
+    """An item of a function's `triggers`: `{s3: BUCKET, events: […], prefix: …, suffix: …}`."""
+
+    s3: str
+
+
+class BucketNotification(Trigger):
+    """An item of a bucket's `notifications`: to a queue or to a function, by name."""
+
+    queue: str | None = None
+    function: str | None = None
+
+    @model_validator(mode="after")
+    def _one_target(self) -> BucketNotification:
+        if (self.queue is None) == (self.function is None):
+            raise ValueError("name one target: queue or function")
+        return self
+
+
+class BucketConfig(Settings):
+    """A bucket. `folder` is relative to the project file; without it objects are kept in the state only.
+
+    `initial_files`: what the folder held before the first `up` is taken over without events (`index`) or
+    raises them. `changes_while_down`: what came, changed or went between two runs raises events, or is
+    only indexed. `quiet_period` is how long a file must rest where the system cannot say whether it is
+    still being written. `polling` looks at the folder regularly, for file systems that do not notify
+    (network mounts). `ignore` replaces the default patterns of temporary names. `event_version`:
+    `classic` (2.1) or `unified` (2.5).
+    """
+
+    folder: str | None = None
+    initial_files: Literal["index", "events"] = "index"
+    changes_while_down: Literal["events", "index"] = "events"
+    quiet_period: Milliseconds = 500
+    polling: bool = False
+    ignore: tuple[str, ...] = DEFAULT_IGNORE
+    event_version: Literal["classic", "unified"] = "classic"
+    notifications: tuple[BucketNotification, ...] = ()
+
+    @field_validator("ignore")
+    @classmethod
+    def _names_only(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            if not pattern.rstrip("/") or "/" in pattern.removesuffix("/"):
+                raise ValueError(f"{pattern!r}: write one name, with a / at its end if it is a folder's")
+        return patterns
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSettings:
+    """A bucket's settings, parsed. `table` holds the notifications by event type (no `s3:`).
+
+    `folder` is an absolute path or empty. `principal` is who acts when a command names nobody.
+    """
+
+    facts: BucketFacts
+    principal: str
+    notifications: tuple[Notification, ...]
+    table: dict[str, tuple[Notification, ...]]
+    folder: str
+    initial_files: str
+    changes_while_down: str
+    quiet_period_ms: int
+    polling: bool
+    ignore: tuple[str, ...]
+
+
+def parse_bucket(config: dict[str, Any]) -> BucketSettings:
+    """The settings that a resource row holds."""
+    notifications = tuple(
+        Notification(row["id"], row["arn"], tuple(row["events"]), row["prefix"], row["suffix"])
+        for row in config["notifications"]
+    )
+    name, account = config["name"], config["account"]
+    return BucketSettings(
+        facts=BucketFacts(
+            name, f"arn:aws:s3:::{name}", config["region"], owner_id(account), config["event_version"]
+        ),
+        principal=user_principal(account),
+        notifications=notifications,
+        table=by_event(notifications),
+        folder=config["folder"],
+        initial_files=config["initial_files"],
+        changes_while_down=config["changes_while_down"],
+        quiet_period_ms=config["quiet_period_ms"],
+        polling=config["polling"],
+        ignore=tuple(config["ignore"]),
+    )
+
+
+def bucket_notifications(
+    names: Names, config: BucketConfig, triggers: Sequence[tuple[str, S3Trigger]]
+) -> tuple[Notification, ...]:
+    """A bucket's own notifications and those that functions' triggers ask for, as (function, trigger).
+
+    One without an id is named after its target and place, since AWS's generated ids are not known.
+    """
+    wanted: list[tuple[str, str, Trigger]] = []
+    for one in config.notifications:
+        if one.queue is not None:
+            wanted.append((one.queue, names.queue(one.queue), one))
+        else:
+            assert one.function is not None
+            wanted.append((one.function, names.function(one.function), one))
+    wanted.extend((function, names.function(function), trigger) for function, trigger in triggers)
+    return tuple(
+        Notification(trigger.id or f"{target}-{place}", arn, trigger.events, trigger.prefix, trigger.suffix)
+        for place, (target, arn, trigger) in enumerate(wanted, start=1)
+    )
+
+
+def overlap_of(
+    names: Names, config: BucketConfig, triggers: Sequence[tuple[str, S3Trigger]]
+) -> Overlap | None:
+    """The two configurations that AWS would refuse to have beside each other, or None."""
+    return find_overlap(bucket_notifications(names, config, triggers))
+
+
+def bucket_resource(
+    names: Names,
+    name: str,
+    config: BucketConfig,
+    *,
+    triggers: Sequence[tuple[str, S3Trigger]] = (),
+    folder: str | None = None,
+) -> tuple[str, PutResource]:
+    """The ARN of a bucket and the command that creates it or brings it up to date.
+
+    `triggers` are (function name, trigger) pairs of this bucket; `folder` is the absolute path (None: no
+    folder, as in virtual runs). Targets must exist before the command is stepped.
+    """
+    row: dict[str, Any] = {
+        "name": name,
+        "region": names.region,
+        "account": names.account,
+        "folder": folder or "",
+        "initial_files": config.initial_files,
+        "changes_while_down": config.changes_while_down,
+        "quiet_period_ms": config.quiet_period,
+        "polling": config.polling,
+        "ignore": list(config.ignore),
+        "event_version": config.event_version,
+        "notifications": [
+            {
+                "id": one.id,
+                "arn": one.arn,
+                "events": list(one.events),
+                "prefix": one.prefix,
+                "suffix": one.suffix,
+            }
+            for one in bucket_notifications(names, config, triggers)
+        ],
+    }
+    return names.bucket(name), PutResource(BUCKET, name, row)
