@@ -1,0 +1,228 @@
+"""The YAML of functions and of their queue triggers, as pydantic models. Checks form and ranges only;
+whether names exist is the project's to say, and what AWS refuses is decided again when rows are put.
+
+Source: AWS Lambda API Reference, CreateFunction, PutFunctionEventInvokeConfig, CreateEventSourceMapping.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from ...aws.quantities import Seconds, Settings, parse_duration_ms
+from . import limits
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
+_HANDLER = re.compile(r"[^\s.]+(\.[^\s.]+)+")
+_TARGET_KEYS = frozenset({"queue", "function", "arn"})
+_LATER_TARGETS = frozenset({"topic", "bus", "event_bus", "bucket"})
+
+
+def check_function_name(name: str) -> str:
+    """A function's name as AWS takes it. Raises ValueError with the rule."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a function name: up to 64 letters, digits, hyphens and underscores")
+    return name
+
+
+def check_variables(variables: dict[str, str]) -> dict[str, str]:
+    """A function's environment variables as AWS takes them. Raises ValueError with the rule."""
+    for name in variables:
+        if name in limits.RESERVED_VARIABLES:
+            raise ValueError(f"environment variable {name} is reserved: Lambda sets it itself")
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is not the name of an environment variable: two or more letters, digits and"
+                " underscores, a letter first"
+            )
+    size = len(json.dumps(variables, separators=(",", ":"), ensure_ascii=False).encode())
+    if size > limits.ENVIRONMENT_BYTES:
+        raise ValueError(f"the environment variables take {size} bytes; Lambda allows 4 KB for all together")
+    return variables
+
+
+def _target(item: Any) -> Any:
+    if isinstance(item, str):
+        return {"arn": item}
+    if isinstance(item, dict) and _LATER_TARGETS & item.keys():
+        kind = sorted(_LATER_TARGETS & item.keys())[0]
+        raise ValueError(f"a {kind} as destination comes later; a queue or a function can be one now")
+    return item
+
+
+class Target(Settings):
+    """Where results or dead events go: `{queue: NAME}`, `{function: NAME}`, or an ARN of one of the two."""
+
+    queue: str | None = None
+    function: str | None = None
+    arn: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Target:
+        given = [key for key in sorted(_TARGET_KEYS) if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError("a destination is one of {queue: NAME}, {function: NAME} or an ARN")
+        if self.arn is not None and not re.match(r"arn:aws:(sqs:|lambda:[^:]*:[^:]*:function:)", self.arn):
+            raise ValueError(f"{self.arn!r} is not the ARN of a queue or function; other targets come later")
+        return self
+
+
+Destination = Annotated[Target, BeforeValidator(_target)]
+
+
+class EventInvokeConfig(Settings):
+    """What becomes of asynchronous events that fail, and where results go."""
+
+    maximum_retry_attempts: Annotated[int, Field(ge=0, le=2, strict=True)] = 2
+    maximum_event_age: Annotated[Seconds, Field(ge=60, le=21_600)] = 21_600
+    on_success: Destination | None = None
+    on_failure: Destination | None = None
+
+
+class DeadLetterConfig(Settings):
+    """The queue that gets asynchronous events that could not be handled: its name or its ARN."""
+
+    target: str
+
+    @field_validator("target")
+    @classmethod
+    def _queue(cls, target: str) -> str:
+        if target.startswith("arn:") and not target.startswith("arn:aws:sqs:"):
+            raise ValueError(f"{target!r} is not the ARN of a queue; topics as dead-letter targets come later")
+        return target
+
+
+class Raises(Settings):
+    """An exception of a stub."""
+
+    type: str
+    message: str = ""
+
+
+class Outcome(Settings):
+    """One outcome of a stub: exactly one of the four."""
+
+    returns: Any = None
+    raises: Raises | None = None
+    times_out: Literal[True] | None = None
+    exits: Annotated[int, Field(ge=0, le=255, strict=True)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Outcome:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a stub's outcome is one of returns, raises, times_out, exits")
+        return self
+
+    def row(self) -> list[str]:
+        """The outcome as contracts.Start.stub has it."""
+        if self.raises is not None:
+            return ["raises", self.raises.type, self.raises.message]
+        if self.times_out:
+            return ["times_out"]
+        if self.exits is not None:
+            return ["exits", str(self.exits)]
+        return ["returns", json.dumps(self.returns, ensure_ascii=False)]
+
+
+def _duration(item: Any) -> Any:
+    return item if item == "measured" else parse_duration_ms(item)
+
+
+Modelled = Annotated[Literal["measured"] | int, BeforeValidator(_duration)]
+
+
+class FunctionConfig(Settings):
+    """One function of a project file, without its triggers."""
+
+    handler: Annotated[str, Field(max_length=128)] = ""
+    code_uri: str = "."
+    timeout: Annotated[Seconds, Field(ge=1, le=900)] = 3
+    memory_size: Annotated[int, Field(ge=128, le=10_240, strict=True)] = 128
+    environment: dict[str, str] = {}
+    env_file: str | None = None
+    runtime: Literal["process", "inline", "stub"] | None = None
+    python: str | None = None
+    reserved_concurrent_executions: Annotated[int, Field(ge=0, strict=True)] | None = None
+    duration: Modelled = 1
+    init_duration: Modelled | None = None
+    event_invoke_config: EventInvokeConfig = EventInvokeConfig()
+    dead_letter_config: DeadLetterConfig | None = None
+    stub: list[Outcome] = []
+
+    @field_validator("environment", mode="before")
+    @classmethod
+    def _texts(cls, items: Any) -> Any:
+        if not isinstance(items, dict):
+            return items
+        for name, item in items.items():
+            if isinstance(item, bool) or not isinstance(item, (str, int, float)):
+                raise ValueError(f"environment variable {name} is {item!r}; write it as a text in quotes")
+        return check_variables({str(name): str(item) for name, item in items.items()})
+
+    @field_validator("duration")
+    @classmethod
+    def _at_least_1_ms(cls, item: int | str) -> int | str:
+        if item != "measured" and int(item) < 1:
+            raise ValueError("a handler's duration is at least 1ms")
+        return item
+
+    @model_validator(mode="after")
+    def _together(self) -> FunctionConfig:
+        if self.stub and self.runtime not in (None, "stub"):
+            raise ValueError(f"stub outcomes are not used with runtime {self.runtime!r}; leave one of the two out")
+        if self.runtime == "stub" and not self.stub:
+            raise ValueError("runtime 'stub' needs outcomes, for example stub: [{returns: {}}]")
+        if not self.stub and not self.handler:
+            raise ValueError("a function needs a handler, for example handler: app.handler")
+        if self.handler and not _HANDLER.fullmatch(self.handler):
+            raise ValueError(f"{self.handler!r} is not a handler; write module.function, for example app.handler")
+        if self.python is not None and self.runtime in ("inline", "stub"):
+            raise ValueError(f"python names an interpreter for runtime 'process'; this one is {self.runtime!r}")
+        return self
+
+
+class SqsTrigger(Settings):
+    """A queue that triggers a function: an event source mapping.
+
+    Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", configuration parameters.
+    """
+
+    sqs: str
+    batch_size: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10
+    maximum_batching_window: Annotated[Seconds, Field(ge=0, le=300)] = 0
+    function_response_types: list[Literal["ReportBatchItemFailures"]] = []
+    maximum_concurrency: Annotated[int, Field(ge=2, le=1000, strict=True)] | None = None
+    enabled: bool = True
+    filter_criteria: Any = None
+
+    @field_validator("filter_criteria")
+    @classmethod
+    def _no_filter(cls, item: Any) -> Any:
+        if item is not None:
+            raise ValueError("filter_criteria of queue triggers come later; leave them out for now")
+        return item
+
+    @model_validator(mode="after")
+    def _window(self) -> SqsTrigger:
+        if self.batch_size > limits.BATCH_SIZE_WITHOUT_WINDOW and self.maximum_batching_window == 0:
+            raise ValueError(
+                "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
+            )
+        return self
+
+
+def check_triggers(function: str, triggers: Sequence[SqsTrigger]) -> None:
+    """A queue triggers a function once. Raises ValueError in AWS's words for the second time."""
+    seen: set[str] = set()
+    for trigger in triggers:
+        if trigger.sqs in seen:
+            raise ValueError(
+                f'An event source mapping with SQS arn (" {trigger.sqs} ") and function (" {function} ")'
+                " already exists."
+            )
+        seen.add(trigger.sqs)

@@ -1,0 +1,150 @@
+"""Event source mappings as resources: validated as AWS does, started, stopped, removed.
+
+Source: AWS Lambda API Reference, CreateEventSourceMapping; error texts as recorded from AWS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...aws.contracts import PutResource
+from ...kernel import resources
+from ...kernel.agenda import Entry
+from ...kernel.effects import CancelTimer, Decision, Note, Refused, Write
+from ...kernel.ids import Ids
+from ...kernel.service import Description, Reader, Resource
+from . import limits, store
+from .invocations import not_found
+from .polling import POLL_TIMER, WINDOW_TIMER, MappingView, proceed, read_mapping
+from .settings import MAPPING, MappingSettings, parse_mapping
+
+
+@dataclass(frozen=True, slots=True)
+class PutMappingView:
+    """The mapping as it is, its function, its source, and another one of the same function and source."""
+
+    mapping: MappingView
+    function: Resource | None
+    source: Description | None
+    twin: MappingSettings | None
+
+
+def view_put_mapping(read: Reader, entry: Entry) -> PutMappingView:
+    """Read what validating a mapping needs."""
+    new = parse_mapping(entry.command.config)
+    twin = None
+    for other in read.resources(MAPPING):
+        same = (other.config.function_arn, other.config.source_arn) == (new.function_arn, new.source_arn)
+        if same and other.arn != entry.arn:
+            twin = other.config
+    mapping = read_mapping(read, entry.arn)
+    return PutMappingView(mapping, read.resource(new.function_arn), read.describe(new.source_arn), twin)
+
+
+def decide_put_mapping(view: PutMappingView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """Create a mapping or bring it up to date, and let it poll; one that polls already goes on."""
+    command: PutResource = entry.command
+    new = parse_mapping(command.config)
+    current = view.mapping.resource
+    if current is not None and current.wired and current.config == new:
+        unchanged = Decision(reply=current.revision)
+        if new.enabled:
+            proceed(unchanged, view.mapping, view.mapping, [], cause=entry.cause, now_ms=now_ms, ids=ids)
+        return unchanged
+    refused = check_mapping(new, view, created=current is None)
+    if refused is not None:
+        return Decision(reply=refused)
+    put = resources.put(
+        entry.arn,
+        service="lambda",
+        kind=MAPPING,
+        name=command.name,
+        config=command.config,
+        declared_by=command.declared_by,
+        now_ms=now_ms,
+    )
+    revision = 1 if current is None else current.revision + 1
+    decision = Decision(reply=revision, writes=[put], touched=[entry.arn])
+    noted = ids.row_id()
+    kind = "MappingEnabled" if new.enabled else "MappingDisabled"
+    details = {"function": new.function_arn, "source": new.source_arn}
+    decision.notes.append(Note(noted, kind, entry.arn, new.uuid, entry.cause, details))
+    if new.enabled:
+        resource = Resource(entry.arn, MAPPING, command.name, new, revision, now_ms)
+        state = _with(view.mapping, resource)
+        proceed(decision, state, state, [], cause=noted, now_ms=now_ms, ids=ids)
+    else:
+        _stop(decision, entry.arn, view.mapping)
+    return decision
+
+
+def _with(state: MappingView, resource: Resource) -> MappingView:
+    return MappingView(
+        resource,
+        state.polling,
+        state.window_end_ms,
+        state.in_flight,
+        state.collected,
+        state.visibility_ms,
+        state.known,
+    )
+
+
+def check_mapping(new: MappingSettings, view: PutMappingView, *, created: bool) -> Refused | None:
+    """What AWS answers to a mapping that it does not take, or None.
+
+    Unverified: the texts for FIFO queues and for a visibility timeout shorter than the function's timeout.
+    """
+    if view.function is None:
+        return not_found(new.function_arn)
+    if new.batch_size > limits.BATCH_SIZE_WITHOUT_WINDOW and new.window_ms == 0:
+        return _invalid(
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
+        )
+    if view.twin is not None:
+        message = (
+            f'An event source mapping with SQS arn (" {new.source_arn} ") and function'
+            f' (" {view.function.name} ") already exists. Please update or delete the existing mapping with UUID {view.twin.uuid}'
+        )
+        return Refused("ResourceConflictException", message, status=409)
+    source = view.source
+    if source is None:
+        return _invalid(
+            "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue."
+            " SQS Error Message: The specified queue does not exist."
+        )
+    if source.fifo and (new.window_ms or new.batch_size > limits.BATCH_SIZE_WITHOUT_WINDOW):
+        return _invalid("Batching window is not supported for FIFO queues, and the batch size is at most 10.")
+    timeout_ms = view.function.config.timeout_ms
+    if created and source.visibility_timeout_ms is not None and source.visibility_timeout_ms < timeout_ms:
+        return _invalid(
+            f"Queue visibility timeout: {source.visibility_timeout_ms // 1000} seconds is less than"
+            f" Function timeout: {timeout_ms // 1000} seconds"
+        )
+    return None
+
+
+def _invalid(message: str) -> Refused:
+    return Refused("InvalidParameterValueException", message)
+
+
+def decide_remove_mapping(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """Stop a mapping; without `wiring_only` forget it. What it has collected comes back by itself."""
+    current = view.resource
+    if current is None:
+        return Decision(reply=Refused("ResourceNotFoundException", "The resource you requested does not exist.", 404))
+    gone = resources.unwire(entry.arn) if entry.command.wiring_only else resources.remove(entry.arn)
+    decision = Decision(reply=current.revision, writes=[gone], touched=[entry.arn])
+    details = {"function": current.config.function_arn, "source": current.config.source_arn}
+    decision.notes.append(Note(ids.row_id(), "MappingDisabled", entry.arn, current.config.uuid, entry.cause, details))
+    _stop(decision, entry.arn, view)
+    return decision
+
+
+def _stop(decision: Decision, arn: str, state: MappingView) -> None:
+    """No more polls. A poll that is out stays known, so that no second one is started beside it."""
+    if not state.known:
+        return
+    decision.writes.append(Write(store.FORGET_COLLECTED, (arn,)))
+    decision.writes.append(Write(store.PUT_MAPPING, (arn, int(state.polling), None)))
+    decision.effects.extend((CancelTimer(WINDOW_TIMER), CancelTimer(POLL_TIMER)))

@@ -1,0 +1,17 @@
+"""The logs service as the engine sees it."""
+
+from __future__ import annotations
+
+from ...aws.contracts import PutLogEvents
+from ...kernel.service import Rule, Service
+from . import rules, store
+from .commands import GetLogEvents
+
+SERVICE = Service(
+    name="logs",
+    rules={
+        PutLogEvents: Rule(rules.view_nothing, rules.decide_put),
+        GetLogEvents: Rule(rules.view_events, rules.decide_get),
+    },
+    migrations=(store.MIGRATION_1,),
+)
