@@ -77,6 +77,7 @@ def test_refused(row: dict[str, Any]) -> None:
     assert error.message.startswith(f"Parameter ScheduleExpression is not valid. {row['problem']}")
     assert error.fix.startswith(row["fix"])
     assert error.column == row["column"]
+    assert "; " not in error.message
     assert str(error) == f"{error.message} (column {error.column}); {error.fix}"
 
 

@@ -48,7 +48,7 @@ def parse_schedule(text: str, *, kind: Literal["rule"] = "rule") -> Schedule:
     assert kind == "rule"
     if len(text) > _MAXIMUM_CHARACTERS:
         what = f"It has {len(text)} characters, more than {_MAXIMUM_CHARACTERS}"
-        raise refuse(what, column=_MAXIMUM_CHARACTERS + 1, fix="shorten it, or spread it over several rules")
+        raise refuse(what, column=_MAXIMUM_CHARACTERS + 1, fix="write a shorter one, or several rules")
     if text != text.strip():
         column = 1 if text[0].isspace() else len(text.rstrip()) + 1
         raise refuse("It has white space around it", column=column, fix=f"write {text.strip()}")

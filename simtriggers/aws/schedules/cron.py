@@ -138,7 +138,7 @@ def _value(spec: _Field, text: str, column: int) -> int:
         number = int(text)
         if spec.low <= number <= spec.high:
             return number
-        count = "; AWS counts from 1 = SUN to 7 = SAT" if spec is _WEEKDAY else ""
+        count = " (AWS counts from 1 = SUN to 7 = SAT)" if spec is _WEEKDAY else ""
         what = f"{text} in {spec.name} is outside {spec.low}-{spec.high}{count}"
         raise refuse(what, column=column, fix=f"write {spec.values}")
     if text.upper() in spec.names:
@@ -148,7 +148,7 @@ def _value(spec: _Field, text: str, column: int) -> int:
 
 def _not_a_value(spec: _Field, part: str, column: int) -> ScheduleError:
     if not part:
-        return refuse(f"A value is missing in {spec.name}", column=column, fix="take out the extra comma")
+        return refuse(f"A value is missing in {spec.name}", column=column, fix="remove the extra comma")
     if part == "?":
         return refuse(f"? is not for {spec.name}", column=column, fix="write *; only a day field can be ?")
     what = f"{part!r} in {spec.name} is not a value, range or step"
@@ -163,11 +163,11 @@ def _not_a_value(spec: _Field, part: str, column: int) -> ScheduleError:
 def _day_rule(parts: list[str], dates: tuple[str, int], weekday: tuple[str, int]) -> DayRule:
     """The rule of whichever day field is not `?`; exactly one must be."""
     if dates[0] == "?" and weekday[0] == "?":
-        what = "Day-of-month and day-of-week are both ?; exactly one of them must be"
+        what = "Day-of-month and day-of-week are both ?, and exactly one of them must be"
         right = [*parts[:2], "*", *parts[3:]]
         raise refuse(what, column=weekday[1], fix=f"write cron({' '.join(right)})")
     if dates[0] != "?" and weekday[0] != "?":
-        what = "Day-of-month and day-of-week are both set; exactly one of them must be ?"
+        what = "Day-of-month and day-of-week are both set, and exactly one of them must be ?"
         # The field that says nothing is the one to become `?`.
         place = 2 if dates[0] == "*" and weekday[0] != "*" else 4
         right = [*parts[:place], "?", *parts[place + 1 :]]

@@ -11,8 +11,8 @@ class ScheduleError(SimtriggersError, ValueError):
     """A schedule expression that AWS would refuse, or that is not supported.
 
     `message` begins with AWS's own text; `column` counts from 1 within the expression; `fix` is what to
-    write instead. The error's text is all three on one line. It is a ValueError so that pydantic takes it
-    as a validation error.
+    write instead. The error's text is all three on one line, `message (column N); fix`. It is a ValueError
+    so that pydantic takes it as a validation error.
     """
 
     def __init__(self, message: str, column: int, fix: str) -> None:

@@ -1,0 +1,77 @@
+"""The message attributes that AWS adds to an event which ends in a dead-letter queue. Pure.
+
+Only EventBridge adds any: those of Lambda's own dead-letter queues belong to Lambda.
+Source: Amazon EventBridge User Guide, "Using dead-letter queues to process undelivered events".
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+_EVENTBRIDGE_CODES = {
+    # No such target: an ARN of nothing, a queue or a function that is gone.
+    "ResourceNotFoundException": "NO_RESOURCE",
+    "AWS.SimpleQueueService.NonExistentQueue": "NO_RESOURCE",
+    "QueueDoesNotExist": "NO_RESOURCE",
+    "NotFound": "NO_RESOURCE",
+    "AccessDenied": "NO_PERMISSIONS",
+    "AccessDeniedException": "NO_PERMISSIONS",
+    "AuthorizationError": "NO_PERMISSIONS",
+    "TooManyRequestsException": "THROTTLING",
+    "Throttling": "THROTTLING",
+    "ThrottlingException": "THROTTLING",
+    "RequestThrottled": "THROTTLING",
+    "OverLimit": "RESOURCE_LIMIT_EXCEEDED",
+    "RequestTimeout": "TIMEOUT",
+    "RequestTimeoutException": "TIMEOUT",
+    "Timeout": "TIMEOUT",
+    "InvalidRequestContentException": "INVALID_JSON",
+    "InvalidMessageContents": "INVALID_PARAMETER",
+    "InvalidParameterValue": "INVALID_PARAMETER",
+    "InvalidParameterValueException": "INVALID_PARAMETER",
+    "MissingParameter": "INVALID_PARAMETER",
+    "RequestEntityTooLargeException": "INVALID_PARAMETER",
+    "UnsupportedOperation": "INVALID_PARAMETER",
+    "InternalFailure": "INTERNAL_ERROR",
+}
+_ELSE = "ERROR_FROM_TARGET"
+
+
+@lru_cache(maxsize=256)
+def eventbridge_error_code(code: str) -> str:
+    """EventBridge's ERROR_CODE for the error code that a target answered.
+
+    Unverified: the codes are documented, which error of a target becomes which of them is not.
+    """
+    return _EVENTBRIDGE_CODES.get(code, _ELSE)
+
+
+def dead_letter_attributes(
+    policy_name: str,
+    *,
+    context: tuple[tuple[str, str], ...],
+    target_arn: str,
+    error_code: str,
+    error_message: str,
+    condition: str | None,
+    retries: int,
+) -> tuple[tuple[str, str], ...]:
+    """The attributes of a given-up delivery, as pairs like ("message_attribute:RULE_ARN", "String:arn:…").
+
+    `policy_name` is RetryPolicy.name; one without attributes gives (). `context` is the delivery's; its
+    `rule_arn` is RULE_ARN. `error_code` and `error_message` are what the target answered last.
+    `condition` is `MaximumRetryAttempts`, `MaximumEventAgeInSeconds`, or None for an error that is never
+    retried: then there is no EXHAUSTED_RETRY_CONDITION. `retries` does not count the first attempt.
+    """
+    if policy_name != "eventbridge":
+        return ()
+    found = {
+        "RULE_ARN": dict(context).get("rule_arn", ""),
+        "TARGET_ARN": target_arn,
+        "ERROR_CODE": eventbridge_error_code(error_code),
+        "ERROR_MESSAGE": error_message or error_code,
+        "EXHAUSTED_RETRY_CONDITION": condition or "",
+        "RETRY_ATTEMPTS": str(retries),
+    }
+    # A message attribute cannot be empty.
+    return tuple((f"message_attribute:{name}", f"String:{text}") for name, text in found.items() if text)

@@ -1,0 +1,157 @@
+"""Schedule triggers as a project writes them, and the rules that they become."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from simtriggers.aws.arn import Names
+from simtriggers.aws.contracts import PutResource
+from simtriggers.aws.schedules import parse_schedule
+from simtriggers.kernel.effects import RetryPolicy, payload
+from simtriggers.kernel.retries import RetryAt, next_attempt
+from simtriggers.services.eventbridge.checks import check_rule
+from simtriggers.services.eventbridge.config import (
+    RuleSettings,
+    RuleTarget,
+    ScheduleTrigger,
+    parse_rule,
+    rule_name,
+    rule_resource,
+)
+
+NAMES = Names()
+LETTERS = NAMES.queue("letters")
+
+
+def trigger(**keys: Any) -> ScheduleTrigger:
+    return ScheduleTrigger.model_validate({"schedule": "rate(5 minutes)", **keys})
+
+
+def test_a_trigger_becomes_a_rule() -> None:
+    found = trigger(
+        name="often",
+        input={"job": "é"},
+        enabled=False,
+        retry_policy={"maximum_retry_attempts": 2, "maximum_event_age": "10m"},
+        dead_letter_target="letters",
+    )
+    arn, command = rule_resource(NAMES, "nightly", 1, found, LETTERS)
+    assert arn == "arn:aws:events:us-east-1:123456789012:rule/often"
+    assert command == PutResource(
+        "rule",
+        "often",
+        {
+            "schedule_expression": "rate(5 minutes)",
+            "state": "DISABLED",
+            "targets": [
+                {
+                    "id": "nightly",
+                    "arn": "arn:aws:lambda:us-east-1:123456789012:function:nightly",
+                    "input": '{"job":"é"}',
+                    "retry_policy": {"maximum_retry_attempts": 2, "maximum_event_age_in_seconds": 600},
+                    "dead_letter_arn": LETTERS,
+                }
+            ],
+        },
+    )
+    assert check_rule(command) is None
+    target = RuleTarget(
+        id="nightly",
+        arn=NAMES.function("nightly"),
+        input=payload('{"job":"é"}'),
+        policy=RetryPolicy("eventbridge", 2, 600_000, base_ms=1000, cap_ms=540_000, jitter=0.2),
+        dead_letter=LETTERS,
+    )
+    stored = json.loads(json.dumps(command.config))
+    assert parse_rule(stored) == RuleSettings(parse_schedule("rate(5 minutes)"), False, (target,), False)
+
+
+def test_defaults_are_those_of_aws() -> None:
+    _, command = rule_resource(NAMES, "nightly", 2, trigger(), None)
+    assert command.name == "nightly-schedule-2"
+    settings = parse_rule(command.config)
+    assert (settings.enabled, settings.takes_event) == (True, True)
+    [target] = settings.targets
+    assert (target.input, target.dead_letter) == (None, None)
+    assert (target.policy.maximum_retries, target.policy.maximum_age_ms) == (185, 86_400_000)
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
+def test_the_default_retries_take_about_a_day(chance: float) -> None:
+    [target] = parse_rule(rule_resource(NAMES, "f", 1, trigger(), None)[1].config).targets
+    now_ms, attempts = 0, 1
+    while isinstance(
+        following := next_attempt(target.policy, attempts=attempts, first_ms=0, now_ms=now_ms, chance=chance),
+        RetryAt,
+    ):
+        now_ms, attempts = following.at_ms, attempts + 1
+    assert 20 * 3_600_000 < now_ms <= 24 * 3_600_000
+    assert 155 <= attempts - 1 <= 185
+
+
+@pytest.mark.parametrize(
+    "given, text",
+    [
+        (None, None),
+        ({"a": [1, 2.5, None, True]}, '{"a":[1,2.5,null,true]}'),
+        ([], "[]"),
+        (5, "5"),
+        ('{"a": 1}', '{"a": 1}'),
+        ('"text"', '"text"'),
+        ("null", "null"),
+    ],
+)
+def test_inputs(given: object, text: str | None) -> None:
+    assert trigger(input=given).input == text
+
+
+@pytest.mark.parametrize(
+    "keys, message",
+    [
+        ({"schedule": "rate(1 minutes)"}, "not 'minutes' (column 8); write rate(1 minute)"),
+        ({"schedule": 5}, "valid string"),
+        ({"name": "my rule"}, "'my rule' is not a rule's name; write 1-64 of A-Z a-z 0-9 . - _"),
+        ({"name": "a" * 65}, "is not a rule's name"),
+        (
+            {"input": "text"},
+            "the input is not JSON: Expecting value: line 1 column 1 (char 0); write a string in",
+        ),
+        ({"input": "NaN"}, "JSON has no NaN"),
+        ({"input": float("nan")}, "the input cannot be JSON"),
+        ({"input": "[" * 5000 + "]" * 5000}, "the input has 10000 characters, more than 8192"),
+        ({"retry_policy": {"maximum_retry_attempts": 186}}, "less than or equal to 185"),
+        ({"retry_policy": {"maximum_retry_attempts": -1}}, "greater than or equal to 0"),
+        ({"retry_policy": {"maximum_retry_attempts": True}}, "valid integer"),
+        ({"retry_policy": {"maximum_event_age": "59s"}}, "greater than or equal to 60"),
+        ({"retry_policy": {"maximum_event_age": "25h"}}, "less than or equal to 86400"),
+        ({"enabled": "maybe"}, "valid boolean"),
+        ({"timezone": "Europe/Berlin"}, "Extra inputs are not permitted"),
+    ],
+)
+def test_mistakes(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        trigger(**keys)
+    [error] = caught.value.errors()
+    assert message in error["msg"]
+    assert error["loc"][-1] == next(iter(keys.get("retry_policy", keys)))
+
+
+def test_what_scheduler_has_is_named_and_not_only_unknown() -> None:
+    assert "EventBridge Scheduler" in ScheduleTrigger.NOT_YET["timezone"]
+
+
+def test_long_function_names() -> None:
+    longest = "f" * 64
+    names = {
+        rule_name(longest, 1, trigger()),
+        rule_name(longest, 12, trigger()),
+        rule_name("f" * 63, 1, trigger()),
+    }
+    assert len(names) == 3
+    assert all(len(name) <= 64 for name in names)
+    assert rule_name("f" * 53, 1, trigger()) == "f" * 53 + "-schedule-1"
+    assert rule_name(longest, 1, trigger(name="mine")) == "mine"
