@@ -8,10 +8,10 @@ they find everything that arrived in it.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from .effects import ReturnAddress
@@ -22,7 +22,8 @@ FOREVER_MS = 1 << 60
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One thing that is going to happen. `seq` changes whenever the entry is queued again.
+    """One thing that is going to happen. `seq` changes whenever the entry is queued again, and is 0 while
+    it is not on the agenda.
 
     `request` is the token of the Call that this entry answers; `deadline_ms` is when a parked entry
     gives up (None: never); `order_key` names entries whose mutual order is promised.
@@ -45,25 +46,25 @@ class Entry:
 
 class Agenda:
     """A heap of entries. With `shuffle_seed`, entries of equal time and priority that promise no order
-    are taken in a seeded order instead of order of arrival."""
+    are taken in a seeded order instead of order of arrival. With `track`, what differs from the last
+    commit is kept for `changes`."""
 
     def __init__(self, shuffle_seed: int | None = None, *, next_seq: int = 1, track: bool = False) -> None:
-        self._heap: list[tuple[int, int, int, int, Entry]] = []
-        self._live: dict[int, Entry] = {}
+        self._heap: list[tuple[int, int, int, Entry]] = []
+        self._size = 0
         self._timers: dict[tuple[str, str], Entry] = {}
         self._parked: dict[str, dict[int, Entry]] = {}
         self._shuffle_seed = shuffle_seed
-        self._ties: dict[tuple[int, int, str], int] = {}
         self.next_seq = next_seq
         self._track = track
         self.foreground = 0
         """How many entries are neither background work nor waiting for ever."""
-        self._stored: set[int] = set()
+        self._near: Entry | None = None
         self._added: dict[int, Entry] = {}
-        self._removed: set[int] = set()
+        self._removed: list[int] = []
 
     def __len__(self) -> int:
-        return len(self._live)
+        return self._size
 
     # --- order ----------------------------------------------------------------------------------
 
@@ -71,62 +72,67 @@ class Agenda:
         """Add an entry; gives it the next `seq`."""
         seq = entry.seq = self.next_seq
         self.next_seq = seq + 1
-        self._live[seq] = entry
-        if not entry.background and entry.at_ms < FOREVER_MS:
-            self.foreground += 1
-        tie = 0 if self._shuffle_seed is None else self._tie(entry)
-        heapq.heappush(self._heap, (entry.at_ms, entry.priority, tie, seq, entry))
+        self._insert(entry)
         if self._track:
             self._added[seq] = entry
 
+    def _insert(self, entry: Entry) -> None:
+        self._size += 1
+        at_ms = entry.at_ms
+        if not entry.background and at_ms < FOREVER_MS:
+            self.foreground += 1
+        tie = 0 if self._shuffle_seed is None else self._tie(entry)
+        heappush(self._heap, (at_ms << 2 | entry.priority, tie, entry.seq, entry))
+
     def _tie(self, entry: Entry) -> int:
-        assert self._shuffle_seed is not None
-        key = blake2b(f"{self._shuffle_seed}/{entry.seq}".encode(), digest_size=6).digest()
-        tie = int.from_bytes(key, "big")
-        if entry.order_key is None:
-            return tie
-        place = (entry.at_ms, entry.priority, entry.order_key)
-        self._ties = {spot: held for spot, held in self._ties.items() if spot[0] >= entry.at_ms}
-        return self._ties.setdefault(place, tie)
+        """Where an entry stands among its equals; the same for all of one order key, so that `seq` decides."""
+        place = entry.seq if entry.order_key is None else f"{entry.at_ms}/{entry.order_key}"
+        return int.from_bytes(blake2b(f"{self._shuffle_seed}/{place}".encode(), digest_size=6).digest(), "big")
 
     def peek(self) -> Entry | None:
         """The entry that comes next, or None."""
         heap = self._heap
         while heap:
-            entry = heap[0][4]
-            if entry.seq == heap[0][3] and entry.seq in self._live:
+            _, _, seq, entry = heap[0]
+            if entry.seq == seq:
                 return entry
-            heapq.heappop(heap)
+            heappop(heap)
         return None
 
     def pop(self) -> Entry | None:
         """Take the next entry out, or None when there is none."""
-        entry = self.peek()
-        if entry is not None:
-            heapq.heappop(self._heap)
-            self._forget(entry)
-        return entry
+        heap = self._heap
+        while heap:
+            _, _, seq, entry = heappop(heap)
+            if entry.seq == seq:
+                self._leave(entry)
+                return entry
+        return None
 
     def remove(self, entry: Entry) -> None:
-        """Take an entry out before its time."""
-        if entry.seq in self._live:
-            self._forget(entry)
+        """Take an entry out before its time; does nothing when it has been taken."""
+        if entry.seq:
+            self._leave(entry)
+            heap = self._heap
+            if len(heap) > 2 * self._size + 64:  # what was taken out early is still in it
+                self._heap = [item for item in heap if item[3].seq == item[2]]
+                heapify(self._heap)
 
-    def _forget(self, entry: Entry) -> None:
+    def _leave(self, entry: Entry) -> None:
         seq = entry.seq
-        del self._live[seq]
+        entry.seq = 0
+        self._size -= 1
         if not entry.background and entry.at_ms < FOREVER_MS:
             self.foreground -= 1
         if entry.timer_key is not None and self._timers.get((entry.arn, entry.timer_key)) is entry:
             del self._timers[(entry.arn, entry.timer_key)]
         if entry.park_key is not None:
-            waiting = self._parked.get(entry.park_key)
-            if waiting is not None:
-                waiting.pop(seq, None)
-                if not waiting:
-                    del self._parked[entry.park_key]
+            waiting = self._parked[entry.park_key]
+            del waiting[seq]
+            if not waiting:
+                del self._parked[entry.park_key]
         if self._track and self._added.pop(seq, None) is None:
-            self._removed.add(seq)
+            self._removed.append(seq)
 
     # --- timers and parking ---------------------------------------------------------------------
 
@@ -154,12 +160,14 @@ class Agenda:
         self._parked.setdefault(key, {})[entry.seq] = entry
 
     def wake(self, key: str, n: int, at_ms: int) -> None:
-        """Make up to `n` entries parked under `key` due at `at_ms`, those that wait longest first."""
+        """Make up to `n` entries parked under `key` due at `at_ms`, those that wait longest first.
+
+        Entries that are due by then anyway are passed over: each wake reaches another one.
+        """
         waiting = self._parked.get(key)
         if not waiting:
             return
-        later = [entry for entry in waiting.values() if entry.at_ms > at_ms][:n]
-        for entry in later:
+        for entry in [entry for entry in waiting.values() if entry.at_ms > at_ms][:n]:
             self.remove(entry)
             entry.at_ms = at_ms
             self.push(entry)
@@ -172,19 +180,24 @@ class Agenda:
     # --- views and storage ----------------------------------------------------------------------
 
     def entries(self) -> list[Entry]:
-        """All entries in order."""
-        return sorted(self._live.values(), key=lambda entry: (entry.at_ms, entry.priority, entry.seq))
+        """All entries in order of (at_ms, priority, seq)."""
+        live = [entry for _, _, seq, entry in self._heap if entry.seq == seq]
+        return sorted(live, key=lambda entry: (entry.at_ms, entry.priority, entry.seq))
+
+    def foreground_by(self, at_ms: int) -> bool:
+        """Whether anything due by `at_ms` is neither background work nor waiting for ever."""
+        if not self.foreground:
+            return False
+        near = self._near  # the earliest when it was last looked for: one look for each that is taken
+        if near is None or not near.seq or near.at_ms > at_ms:
+            work = (entry for _, _, seq, entry in self._heap if entry.seq == seq and not entry.background)
+            near = self._near = min(work, key=lambda entry: entry.at_ms)
+        return near.at_ms <= at_ms
 
     def load(self, entries: Iterator[Entry]) -> None:
         """Take over entries that a database holds; they keep their `seq`."""
         for entry in entries:
-            self._live[entry.seq] = entry
-            if not entry.background and entry.at_ms < FOREVER_MS:
-                self.foreground += 1
-            if self._track:
-                self._stored.add(entry.seq)
-            tie = 0 if self._shuffle_seed is None else self._tie(entry)
-            heapq.heappush(self._heap, (entry.at_ms, entry.priority, tie, entry.seq, entry))
+            self._insert(entry)
             if entry.timer_key is not None:
                 self._timers[(entry.arn, entry.timer_key)] = entry
             if entry.park_key is not None:
@@ -193,11 +206,9 @@ class Agenda:
 
     def changes(self) -> tuple[list[Entry], list[int]]:
         """Entries to insert and `seq`s to delete for the database to hold what the heap holds."""
-        return list(self._added.values()), sorted(self._removed & self._stored)
+        return list(self._added.values()), self._removed
 
     def committed(self) -> None:
         """The changes are in the database now."""
-        self._stored |= self._added.keys()
-        self._stored -= self._removed
         self._added.clear()
-        self._removed.clear()
+        self._removed = []

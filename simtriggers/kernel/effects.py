@@ -48,9 +48,9 @@ class Payload:
 
 @lru_cache(maxsize=256)
 def payload(body: str) -> Payload:
-    """The payload of a text: an event, a message body, an error document.
+    r"""The payload of a text: an event, a message body, an error document.
 
-    A lone surrogate, which no database can hold, becomes its JSON escape (`\\ud800`).
+    A lone surrogate, which no database can hold, becomes its JSON escape (`\ud800`).
     """
     try:
         raw = body.encode()

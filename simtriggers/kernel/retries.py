@@ -1,10 +1,10 @@
 """Retry is a value: policy and history in, decision out. Never acts, never reads a clock.
 
-    >>> policy = RetryPolicy("example", maximum_retries=3, maximum_age_ms=60_000, base_ms=1000, cap_ms=2000)
-    >>> [next_attempt(policy, attempts=n, first_ms=0, now_ms=0, chance=0.0) for n in (1, 2, 3)]
-    [RetryAt(at_ms=1000), RetryAt(at_ms=2000), RetryAt(at_ms=2000)]
-    >>> next_attempt(policy, attempts=4, first_ms=0, now_ms=0, chance=0.0)
-    Exhausted(condition='MaximumRetryAttempts')
+>>> policy = RetryPolicy("example", maximum_retries=3, maximum_age_ms=60_000, base_ms=1000, cap_ms=2000)
+>>> [next_attempt(policy, attempts=n, first_ms=0, now_ms=0, chance=0.0) for n in (1, 2, 3)]
+[RetryAt(at_ms=1000), RetryAt(at_ms=2000), RetryAt(at_ms=2000)]
+>>> next_attempt(policy, attempts=4, first_ms=0, now_ms=0, chance=0.0)
+Exhausted(condition='MaximumRetryAttempts')
 """
 
 from __future__ import annotations

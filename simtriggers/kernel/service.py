@@ -76,7 +76,8 @@ View = Callable[[Reader, Entry], Any]
 class Decide(Protocol):
     """A rule: pure, from a view and an entry to a Decision."""
 
-    def __call__(self, view: Any, entry: Entry, *, now_ms: int, ids: Ids) -> Decision: ...
+    def __call__(self, view: Any, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+        """Decide; nothing has happened until the engine applies it."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,344 @@
+"""The live world: the same steps as in virtual time, waiting until entries are due or something arrives.
+
+Owns the loop, the wall clock, the hop to the database's thread, running handlers, checkpoints. Replies,
+invocations and trace rows leave after their commit only. A loop that dies fails every waiting caller.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+
+from ..aws.arn import Names
+from ..aws.contracts import Ended, Start
+from ..engine import agenda_store
+from ..engine.agenda_store import EngineRow
+from ..engine.batches import BatchRunner, Outcome, Submitted
+from ..engine.database import StateLock, SteppingConnection, explain, open_file
+from ..engine.engine import Engine
+from ..engine.faults import CrashPoints
+from ..engine.retention import trim
+from ..engine.router import Router
+from ..engine.schema import migrate
+from ..errors import SimtriggersError, StateError
+from ..kernel.agenda import FOREVER_MS, REPLY, Agenda
+from ..kernel.clock import WallClock
+from ..kernel.effects import Caller
+from ..kernel.ids import Ids
+from ..kernel.service import Service
+from ..kernel.trace import Trace
+
+_IDLE_CHECKPOINT_S = 0.5
+_WAL_LIMIT = 64 * 1024 * 1024
+_RETRY_S = 1.0
+_TRIM_EVERY_MS = 3_600_000
+
+
+class LiveRuntime(Protocol):
+    """What runs handlers live."""
+
+    async def run(self, start: Start) -> Ended:
+        """Run one attempt to its end; never raises for what a handler does."""
+
+    async def aclose(self) -> None:
+        """Let running handlers finish within a grace time, then end their processes."""
+
+
+class Stopped(SimtriggersError):
+    """The simulator has stopped, so this request was not carried out."""
+
+
+class _Waiter:
+    __slots__ = ("event", "value")
+
+    def __init__(self) -> None:
+        self.event = anyio.Event()
+        self.value: Any = None
+
+
+class LiveEngine:
+    """One live world on a state file. Use as: `await open()`, `run()` in a task group, `stop()`.
+
+    `retention_ms` is how long trace rows are kept. `on_problem` is told, in words, when the database
+    refuses a commit; the commands that wait for no reply are tried again every second.
+    """
+
+    def __init__(
+        self,
+        services: list[Service],
+        names: Names,
+        state: Path,
+        *,
+        runtime: LiveRuntime,
+        speed: float = 1.0,
+        synchronous: str = "normal",
+        seed: int = 0,
+        retention_ms: int = 7 * 86_400_000,
+        on_problem: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._services = services
+        self._names = names
+        self._state = state
+        self._runtime = runtime
+        self._speed = speed
+        self._synchronous = synchronous
+        self._seed = seed
+        self._retention_ms = retention_ms
+        self._on_problem = on_problem
+        self._lock = StateLock(state)
+        self._inbox: list[Submitted] = []
+        self._arrived = anyio.Event()
+        self._waiters: dict[int, _Waiter] = {}
+        self._running: dict[str, str] = {}
+        self._skip_to_ms: int | None = None
+        self._skipped = anyio.Event()
+        self._stopping = False
+        self._commits_since_checkpoint = 0
+        self._trimmed_ms = 0
+        self._crash = CrashPoints(os.environ)
+        self.trace = Trace()
+        self.first_start = False
+        self.clock: WallClock
+        self.engine: Engine
+        self._connection: SteppingConnection
+        self._batches: BatchRunner
+
+    # --- start and stop -------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Take the lock, open the state, count the incarnation, settle what an older one left.
+
+        Raises StateError when another simulator has the file, or it cannot be used.
+        """
+        self._lock.acquire()
+        try:
+            self._connection = await open_file(self._state, synchronous=self._synchronous)
+            raw = await self._connection.open_connection()
+            row = await self._connection.hop(self._prepare)
+        except sqlite3.Error as error:
+            self._lock.release()
+            raise explain(self._state, error) from error
+        except BaseException:
+            self._lock.release()
+            raise
+        machine = WallClock(floor_ms=0).now_ms()
+        ahead = max(row.ahead_ms, row.now_ms - machine, 0) if not self.first_start else 0
+        self.clock = WallClock(speed=self._speed, offset_ms=ahead, floor_ms=row.now_ms)
+        ids = Ids(self._seed, row.incarnation)
+        ids.next_row = row.next_row
+        agenda = Agenda(next_seq=row.next_seq, track=True)
+        self.engine = Engine(
+            raw, Router(self._services), ids=ids, agenda=agenda, trace=self.trace, strict=False
+        )
+        self.engine.now_ms = row.now_ms
+        self._batches = BatchRunner(self.engine, incarnation=row.incarnation)
+        await self._connection.hop(lambda db: agenda_store.load(db, agenda, drop_callers=True))
+        self.engine.now_ms = max(row.now_ms, self.clock.now_ms())
+        self.engine.root_cause = self.engine.note("Started", "run", 0, {"incarnation": row.incarnation})
+        self.engine.restarted(row.incarnation, self._names.service)
+
+    def _prepare(self, connection: sqlite3.Connection) -> EngineRow:
+        migrate(connection, self._services)
+        row = agenda_store.read_engine_row(connection)
+        self.first_start = row.incarnation == 0
+        now = EngineRow(row.now_ms, row.ahead_ms, row.next_seq, row.next_row, row.incarnation + 1, row.ids)
+        agenda_store.write_engine_row(connection, now)
+        return now
+
+    async def run(self, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Step until stopped. If this fails, every waiting caller fails with it."""
+        try:
+            async with anyio.create_task_group() as handlers:
+                task_status.started()
+                await self._loop(handlers)
+        finally:
+            for waiter in self._waiters.values():
+                waiter.value = Stopped("the simulator stopped before it could answer")
+                waiter.event.set()
+            self._waiters.clear()
+            with anyio.CancelScope(shield=True):
+                await self._close()
+
+    def stop(self) -> None:
+        """End `run` once the running handlers have finished and their results are committed."""
+        self._stopping = True
+        self._arrived.set()
+
+    async def _close(self) -> None:
+        await self._runtime.aclose()
+        try:
+            await self._connection.hop(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+            await self._connection.close()
+        finally:
+            self._lock.release()
+
+    # --- what arrives ---------------------------------------------------------------------------
+
+    async def submit(self, arn: str, command: Any, *, cause: int = 0) -> Any:
+        """Give a command to its resource and wait for the reply, which is given after the commit.
+
+        Returns Refused as a value. Raises Stopped when the simulator ends first, StateError when the
+        database could not keep the command.
+        """
+        if self._stopping:
+            raise Stopped("the simulator is stopping")
+        caller = self.engine.new_caller()
+        waiter = self._waiters[caller.number] = _Waiter()
+        self._put(Submitted(arn, command, cause, caller))
+        try:
+            await waiter.event.wait()
+        finally:
+            self._waiters.pop(caller.number, None)
+            self.engine.callers.discard(caller.number)
+        if isinstance(waiter.value, BaseException):
+            raise waiter.value
+        return waiter.value
+
+    def post(self, arn: str, command: Any, *, cause: int = 0) -> None:
+        """Give a command to its resource without waiting; kept and tried again if a commit fails."""
+        self._put(Submitted(arn, command, cause))
+
+    def _put(self, item: Submitted) -> None:
+        self._inbox.append(item)
+        self._arrived.set()
+
+    def running(self) -> list[str]:
+        """The invocations that run now, in words."""
+        return list(self._running.values())
+
+    async def advance(self, by_ms: int) -> int:
+        """Skip ahead by `by_ms` of simulated time; returns the time it then is.
+
+        Goes from one due entry to the next and waits for running handlers before each jump, so what was
+        due in between happens in its order and at its time.
+        """
+        target = max(self.clock.now_ms(), self._skip_to_ms or 0) + by_ms
+        self._skip_to_ms = target
+        self._arrived.set()
+        while self._skip_to_ms is not None and self.clock.now_ms() < target:
+            await self._skipped.wait()
+        return self.clock.now_ms()
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    async def _loop(self, handlers: anyio.abc.TaskGroup) -> None:
+        while True:
+            due_ms = self._next_due_ms()
+            now_ms = self.clock.now_ms()
+            if self._inbox or due_ms <= now_ms:
+                await self._batch(handlers)
+            elif self._stopping and not self._running:
+                return
+            elif self._skip_to_ms is not None and not self._running:
+                self._skip(due_ms, now_ms)
+            else:
+                await self._wait(due_ms)
+
+    def _next_due_ms(self) -> int:
+        entry = self.engine.agenda.peek()
+        return FOREVER_MS if entry is None else entry.at_ms
+
+    def _skip(self, due_ms: int, now_ms: int) -> None:
+        assert self._skip_to_ms is not None
+        to_ms = min(due_ms, self._skip_to_ms)
+        self.clock.advance(max(0, to_ms - now_ms))
+        if to_ms >= self._skip_to_ms:
+            self._skip_to_ms = None
+            self._skipped.set()
+            self._skipped = anyio.Event()
+
+    async def _wait(self, due_ms: int) -> None:
+        seconds = self.clock.seconds_until(due_ms) if due_ms < FOREVER_MS else 3600.0
+        idle = self._commits_since_checkpoint > 0 and seconds > _IDLE_CHECKPOINT_S
+        with anyio.move_on_after(_IDLE_CHECKPOINT_S if idle else min(seconds, 3600.0)):
+            await self._arrived.wait()
+            return
+        if idle and not self._inbox:
+            await self._maintain()
+
+    async def _batch(self, handlers: anyio.abc.TaskGroup) -> None:
+        inbox, self._inbox = self._inbox, []
+        self._arrived = anyio.Event()
+        clock_ms, ahead_ms = self.clock.now_ms(), self.clock.ahead_ms()
+        try:
+            with anyio.CancelScope(shield=True):
+                outcome = await self._connection.hop(
+                    lambda _: self._batches.run(inbox, clock_ms, ahead_ms=ahead_ms)
+                )
+        except sqlite3.Error as error:
+            await self._refused_by_database(inbox, explain(self._state, error))
+            return
+        self._crash.passed("after_commit")
+        self._commits_since_checkpoint += 1
+        self._let_out(outcome, handlers)
+        if self._commits_since_checkpoint % 4096 == 0 and self._wal_size() > _WAL_LIMIT:
+            await self._checkpoint()
+
+    def _let_out(self, outcome: Outcome, handlers: anyio.abc.TaskGroup) -> None:
+        for number, value in outcome.replies:
+            self.engine.callers.discard(number)
+            waiter = self._waiters.get(number)
+            if waiter is not None:
+                waiter.value = value
+                waiter.event.set()
+        for start in outcome.invokes:
+            self._crash.passed("before_invoke")
+            self._running[f"{start.invocation_id}/{start.attempt}"] = (
+                f"{start.function_name} {start.request_id}"
+            )
+            handlers.start_soon(self._invoke, start)
+        self.trace.publish(outcome.rows)
+
+    async def _invoke(self, start: Start) -> None:
+        try:
+            ended = await self._runtime.run(start)
+            self._crash.passed("after_invoke")
+            self._put(Submitted(start.function_arn, ended, start.cause, None, REPLY))
+        finally:
+            del self._running[f"{start.invocation_id}/{start.attempt}"]
+
+    async def _refused_by_database(self, inbox: list[Submitted], problem: StateError) -> None:
+        """Callers get the error; the rest is tried again in a second, and nothing is lost."""
+        self._on_problem(str(problem))
+        kept: list[Submitted] = []
+        for item in inbox:
+            waiter = self._waiters.get(item.reply_to.number) if isinstance(item.reply_to, Caller) else None
+            if waiter is None:
+                kept.append(item)
+            else:
+                waiter.value = problem
+                waiter.event.set()
+        self._inbox = kept + self._inbox
+        await anyio.sleep(_RETRY_S)
+
+    # --- upkeep ---------------------------------------------------------------------------------
+
+    def _wal_size(self) -> int:
+        try:
+            return os.stat(f"{self._state}-wal").st_size
+        except OSError:
+            return 0
+
+    async def _checkpoint(self) -> None:
+        self._commits_since_checkpoint = 0
+        await self._connection.hop(lambda db: db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone())
+
+    async def _maintain(self) -> None:
+        """When idle: bring the log into the file, and now and then forget what is too old to keep."""
+        now_ms = self.clock.now_ms()
+        try:
+            if now_ms - self._trimmed_ms > _TRIM_EVERY_MS:
+                self._trimmed_ms = now_ms
+                columns = [pair for service in self._services for pair in service.payload_columns]
+                before_ms = now_ms - self._retention_ms
+                await self._connection.hop(lambda db: trim(db, before_ms=before_ms, payload_columns=columns))
+                self.engine.reader.forget_all()
+            await self._checkpoint()
+        except sqlite3.Error as error:
+            self._on_problem(str(explain(self._state, error)))

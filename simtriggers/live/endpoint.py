@@ -1,0 +1,120 @@
+"""The live simulator's HTTP endpoint: its health, and one scenario step at a time.
+
+Binds to loopback and answers only requests whose Host is loopback too, so that no web page of another
+site can reach it. The AWS wire protocols come with a later version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..errors import AwsFault, SimtriggersError, UserError
+
+HOST = "127.0.0.1"
+_BODY_LIMIT = 8 * 1024 * 1024
+
+
+class Steps(Protocol):
+    """What the endpoint answers from."""
+
+    def health(self) -> dict[str, Any]:
+        """What `GET /_simtriggers/health` shows."""
+
+    async def step(self, data: Any) -> Any:
+        """Carry out one scenario step, given as JSON data; returns a JSON value.
+
+        Raises UserError for a step that is not well-formed, AwsFault for what AWS refuses.
+        """
+
+
+def bind(port: int) -> socket.socket:
+    """A listening socket on loopback; port 0 takes a free one. Raises UserError when it is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(
+            f"port {port} cannot be used: {reason}",
+            fix="stop the program that uses it, or choose another: --port 0 takes a free one",
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def application(steps: Steps) -> ASGIApp:
+    """The ASGI application over `steps`."""
+
+    async def health(_: Request) -> Response:
+        return JSONResponse(steps.health())
+
+    async def step(request: Request) -> Response:
+        body = await request.body()
+        if len(body) > _BODY_LIMIT:
+            return _error(413, f"the step is larger than {_BODY_LIMIT} bytes")
+        try:
+            data = json.loads(body)
+        except ValueError as error:
+            return _error(400, f"the body is not JSON: {error}")
+        try:
+            return JSONResponse({"result": await steps.step(data)})
+        except UserError as error:
+            return _error(400, error.render())
+        except AwsFault as error:
+            return _error(error.status, error.message, code=error.code)
+        except (SimtriggersError, OSError) as error:
+            return _error(503, str(error))
+
+    routes = [
+        Route("/_simtriggers/health", health, methods=["GET"]),
+        Route("/_simtriggers/steps", step, methods=["POST"]),
+    ]
+    return _LoopbackOnly(Starlette(routes=routes))
+
+
+def _error(status: int, message: str, **more: str) -> JSONResponse:
+    return JSONResponse({"error": {"message": message, **more}}, status_code=status)
+
+
+class _LoopbackOnly:
+    """Refuses a Host that is not loopback: a page of another site may resolve its own name to 127.0.0.1."""
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            host = next((text.decode("latin-1") for name, text in scope["headers"] if name == b"host"), "")
+            name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+            if name not in ("127.0.0.1", "localhost", "[::1]"):
+                await _error(403, f"Host {host!r} is not this machine")(scope, receive, send)
+                return
+        await self._inner(scope, receive, send)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, leaving signals to the simulator."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do not touch them."""
+        yield
+
+
+def server(steps: Steps) -> Server:
+    """A server to `serve(sockets=[…])`; ends when its `should_exit` is set."""
+    return Server(uvicorn.Config(application(steps), log_level="warning", lifespan="off", access_log=False))

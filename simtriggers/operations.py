@@ -1,0 +1,210 @@
+"""What can be asked of a project's resources, as values: an ARN, a command, and how to read the reply.
+
+The Python API, sync and async, the scenario steps and the live endpoint all build on these, so that each
+operation is written once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from .aws.arn import Names
+from .aws.contracts import Ran, Run
+from .aws.digests import Attribute
+from .errors import AwsFault
+from .kernel.effects import Payload, Refused, payload
+from .services.s3 import commands as s3
+from .services.sqs import commands as sqs
+
+T = TypeVar("T")
+
+MessageAttributes = Mapping[str, Mapping[str, Any]]
+"""As boto3 takes them: `{"tenant": {"DataType": "String", "StringValue": "acme"}}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[T]):
+    """One request. `payloads` are texts that must be stored with it; `read` turns the reply into a result."""
+
+    arn: str
+    command: Any
+    read: Callable[[Any], T]
+    payloads: tuple[Payload, ...] = ()
+
+    def result(self, reply: Any) -> T:
+        """The result of a reply. Raises AwsFault for a refusal."""
+        if isinstance(reply, Refused):
+            raise AwsFault(reply.code, reply.message, status=reply.status, fields=dict(reply.fields))
+        return self.read(reply)
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationResult:
+    """What Invoke answers. `payload` is the parsed response, or the error document when `function_error`
+    is set. For an event (asynchronous) only `request_id` and `status_code` 202 are known."""
+
+    request_id: str
+    status_code: int
+    payload: Any = None
+    function_error: str | None = None
+    log_tail: str = field(default="", repr=False)
+
+
+def _same(reply: Any) -> Any:
+    return reply
+
+
+class QueueOperations:
+    """Operations of one queue."""
+
+    def __init__(self, names: Names, name: str) -> None:
+        self.name = name
+        self.arn = names.queue(name)
+
+    def send(
+        self,
+        body: str,
+        *,
+        delay_seconds: int | None = None,
+        message_attributes: MessageAttributes | None = None,
+    ) -> Operation[sqs.SendResult]:
+        """SendMessage. A body that is no text is sent as JSON."""
+        command = sqs.SendMessage(as_text(body), delay_seconds, attributes(message_attributes))
+        return Operation(self.arn, command, _same)
+
+    def send_batch(self, entries: list[sqs.SendEntry]) -> Operation[sqs.BatchResult]:
+        """SendMessageBatch of 1 to 10 entries."""
+        return Operation(self.arn, sqs.SendMessageBatch(tuple(entries)), _same)
+
+    def receive(
+        self,
+        max_number_of_messages: int = 1,
+        *,
+        visibility_timeout: int | None = None,
+        wait_time_seconds: int | None = None,
+    ) -> Operation[list[sqs.Message]]:
+        """ReceiveMessage with all attributes. Times are seconds; waiting takes virtual time."""
+        command = sqs.ReceiveMessage(
+            max_number_of_messages, visibility_timeout, wait_time_seconds, ("All",), ("All",)
+        )
+        return Operation(self.arn, command, lambda reply: list(reply.messages))
+
+    def delete(self, message: sqs.Message | str) -> Operation[None]:
+        """DeleteMessage of a received message, or of a receipt handle."""
+        return Operation(self.arn, sqs.DeleteMessage(handle(message)), _same)
+
+    def delete_batch(self, entries: list[sqs.DeleteEntry]) -> Operation[sqs.BatchResult]:
+        """DeleteMessageBatch of 1 to 10 entries."""
+        return Operation(self.arn, sqs.DeleteMessageBatch(tuple(entries)), _same)
+
+    def change_visibility(self, message: sqs.Message | str, visibility_timeout: int) -> Operation[None]:
+        """ChangeMessageVisibility, in seconds from now."""
+        return Operation(self.arn, sqs.ChangeMessageVisibility(handle(message), visibility_timeout), _same)
+
+    def change_visibility_batch(self, entries: list[sqs.VisibilityEntry]) -> Operation[sqs.BatchResult]:
+        """ChangeMessageVisibilityBatch of 1 to 10 entries."""
+        return Operation(self.arn, sqs.ChangeMessageVisibilityBatch(tuple(entries)), _same)
+
+    def purge(self) -> Operation[None]:
+        """PurgeQueue."""
+        return Operation(self.arn, sqs.PurgeQueue(), _same)
+
+    def attributes(self) -> Operation[dict[str, str]]:
+        """GetQueueAttributes: all of them, by AWS's names."""
+        return Operation(self.arn, sqs.GetQueueAttributes(), lambda reply: dict(reply.attributes))
+
+    def messages(self, limit: int = 10_000) -> Operation[list[sqs.PeekedMessage]]:
+        """What lies in the queue, without receiving it."""
+        return Operation(self.arn, sqs.PeekMessages(limit), lambda reply: list(reply.messages))
+
+
+class BucketOperations:
+    """Operations of one bucket."""
+
+    def __init__(self, names: Names, name: str) -> None:
+        self.name = name
+        self.arn = names.bucket(name)
+
+    def put(
+        self, key: str, body: str | bytes = b"", *, content_type: str = s3.DEFAULT_CONTENT_TYPE
+    ) -> Operation[s3.ObjectPut]:
+        """PutObject."""
+        return Operation(self.arn, s3.put_object(key, body, content_type=content_type), _same)
+
+    def delete(self, key: str) -> Operation[None]:
+        """DeleteObject; fine for a key that is not there, as on AWS."""
+        return Operation(self.arn, s3.DeleteObject(key), lambda reply: None)
+
+    def head(self, key: str) -> Operation[s3.ObjectInfo]:
+        """HeadObject."""
+        return Operation(self.arn, s3.HeadObject(key), _same)
+
+    def get(self, key: str) -> Operation[bytes]:
+        """GetObject's content."""
+        return Operation(self.arn, s3.GetObject(key), _content)
+
+    def list(self, prefix: str = "") -> Operation[list[s3.ObjectInfo]]:
+        """ListObjects: up to 1,000 under a prefix."""
+        return Operation(self.arn, s3.ListObjects(prefix), lambda reply: list(reply.objects))
+
+
+def _content(stored: s3.StoredObject) -> bytes:
+    if stored.body is None:
+        raise AwsFault("InvalidObjectState", "The content of this object is not in the database.", status=403)
+    return stored.body.encode() if isinstance(stored.body, str) else stored.body
+
+
+class FunctionOperations:
+    """Operations of one function. `payload_text` looks up the text of a payload."""
+
+    def __init__(self, names: Names, name: str, payload_text: Callable[[str], str]) -> None:
+        self.name = name
+        self.arn = names.function(name)
+        self._payload_text = payload_text
+
+    def invoke(
+        self,
+        event: Any = None,
+        *,
+        invocation_type: Literal["RequestResponse", "Event"] = "RequestResponse",
+    ) -> Operation[InvocationResult]:
+        """Invoke, synchronously or as an event. `event` is any JSON value."""
+        stored = payload(
+            json.dumps({} if event is None else event, ensure_ascii=False, separators=(",", ":"))
+        )
+        return Operation(self.arn, Run(stored.digest, invocation_type), self._read, (stored,))
+
+    def _read(self, reply: Any) -> InvocationResult:
+        if isinstance(reply, Ran):
+            text = self._payload_text(reply.payload)
+            return InvocationResult(
+                reply.request_id, 200, json.loads(text), reply.function_error, reply.log_tail
+            )
+        return InvocationResult(str(reply), 202)
+
+
+def as_text(body: Any) -> str:
+    """A message body: a text as it is, anything else as compact JSON."""
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def handle(message: sqs.Message | str) -> str:
+    """The receipt handle of a received message."""
+    return message if isinstance(message, str) else message.receipt_handle
+
+
+def attributes(given: MessageAttributes | None) -> tuple[Attribute, ...]:
+    """Message attributes in the queue's own form. Raises AwsFault for one without a value."""
+    made: list[Attribute] = []
+    for name, item in (given or {}).items():
+        kind = str(item.get("DataType", ""))
+        if "BinaryValue" in item:
+            import base64
+
+            made.append((name, kind, base64.b64encode(bytes(item["BinaryValue"])).decode()))
+        else:
+            made.append((name, kind, str(item.get("StringValue", ""))))
+    return tuple(made)

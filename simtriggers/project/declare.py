@@ -1,0 +1,80 @@
+"""From a project to the commands that make its resources, in an order in which each finds what it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..aws.contracts import PutResource, RemoveResource
+from ..errors import UserError
+from ..services.eventbridge.config import ScheduleTrigger, rule_resource
+from ..services.lambda_.config import SqsTrigger
+from ..services.lambda_.settings import function_resource, mapping_resource
+from ..services.s3.config import bucket_resource
+from ..services.sqs.config import in_order, queue_resource
+from .environment import file_variables
+from .model import Project, s3_triggers
+
+KEEPS_DATA = ("queue", "bucket")
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A resource of the project: its ARN and the command that makes it or brings it up to date."""
+
+    arn: str
+    command: PutResource
+
+
+def declare(project: Project, *, default_runtime: str, folders: bool) -> list[Declared]:
+    """The project's resources, in order.
+
+    `default_runtime` holds for functions that name none (`process` live, `inline` virtual). `folders`:
+    buckets are the folders they name; without it they are kept in the state alone (virtual runs).
+    """
+    names, resources = project.names, project.resources
+    made = [queue_resource(names, name, resources.queues[name]) for name in in_order(resources.queues)]
+    for name, function in resources.functions.items():
+        try:
+            made.append(
+                function_resource(
+                    names,
+                    name,
+                    function,
+                    code_uri=str(project.code_uri(name)),
+                    default_runtime=default_runtime,
+                    file_variables=file_variables(project.folder, function.env_file),
+                )
+            )
+        except ValueError as error:
+            raise UserError(f"functions.{name}: {error}") from None
+    for name, bucket in resources.buckets.items():
+        folder = str(bucket_folder(project, bucket.folder)) if folders and bucket.folder else None
+        made.append(
+            bucket_resource(names, name, bucket, triggers=s3_triggers(resources, name), folder=folder)
+        )
+    for name, function in resources.functions.items():
+        for index, trigger in enumerate(function.triggers, start=1):
+            if isinstance(trigger, SqsTrigger):
+                made.append(mapping_resource(names, name, trigger))
+            elif isinstance(trigger, ScheduleTrigger):
+                target = trigger.dead_letter_target
+                letters = names.queue(target) if target is not None else None
+                made.append(rule_resource(names, name, index, trigger, letters))
+    return [Declared(arn, command) for arn, command in made]
+
+
+def bucket_folder(project: Project, folder: str) -> Path:
+    """The absolute path of a bucket's folder."""
+    return (project.folder / folder).resolve()
+
+
+def removals(declared: list[Declared], existing: list[tuple[str, str]]) -> list[tuple[str, RemoveResource]]:
+    """What to tell resources that exist but are no longer declared; `existing` are (arn, kind) pairs.
+
+    Queues and buckets keep their data and lose only what they trigger; the rest is removed.
+    """
+    kept = {each.arn for each in declared}
+    return [
+        (arn, RemoveResource(wiring_only=kind in KEEPS_DATA)) for arn, kind in existing if arn not in kept
+    ]

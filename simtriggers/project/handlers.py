@@ -1,0 +1,73 @@
+"""Does a handler exist? Answered by reading the source, without importing anything."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+from .load import suggest
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerProblem:
+    """Why `module.function` cannot be found, and what to write."""
+
+    text: str
+    fix: str
+
+
+def handler_problem(folder: Path, handler: str) -> HandlerProblem | None:
+    """What is wrong with a Python handler below `folder`, or None when it looks sound.
+
+    A module that cannot be parsed, or that builds its names as it runs, is left for the run to judge.
+    """
+    module, _, function = handler.rpartition(".")
+    path = module.replace("/", ".").split(".")
+    source = _source(folder, path)
+    if source is None:
+        present = sorted(each.stem for each in folder.joinpath(*path[:-1]).glob("*.py"))
+        near = suggest(path[-1], present)
+        wanted = "/".join(path) + ".py"
+        return HandlerProblem(
+            f"{handler!r} needs the file {wanted}, which is not there",
+            near or f"make {wanted} in the folder of the code, or correct the handler",
+        )
+    try:
+        names = _names(ast.parse(source.read_bytes()))
+    except (SyntaxError, ValueError):
+        return None
+    if names is None or function in names:
+        return None
+    near = suggest(function, [name for name in names if not name.startswith("_")])
+    return HandlerProblem(
+        f"{handler!r}: {source.name} has no function {function!r}",
+        near or f"define {function} in {source.name}",
+    )
+
+
+def _source(folder: Path, path: list[str]) -> Path | None:
+    place = folder.joinpath(*path)
+    for candidate in (place.with_name(place.name + ".py"), place / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _names(tree: ast.Module) -> set[str] | None:
+    """The names a module defines at its top level; None when that cannot be read off."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            return None
+        if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
+            return None
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "globals":
+            return None
+    return names

@@ -1,0 +1,316 @@
+"""The project file: buckets, queues and functions with their triggers, as one model.
+
+Gathers the services' own configs; adds what concerns several of them: whether names exist, whether a
+queue's visibility timeout is long enough for its function, whether notifications overlap.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from ..aws.arn import Names
+from ..aws.quantities import Milliseconds, Settings
+from ..errors import UserError
+from ..services.eventbridge.config import ScheduleTrigger
+from ..services.lambda_.config import FunctionConfig, SqsTrigger, Target, check_function_name
+from ..services.s3.config import BucketConfig, S3Trigger, overlap_of
+from ..services.sqs.config import QueueConfig, in_order, queue_name_problem
+from .handlers import handler_problem
+from .load import Document, KeyPath, load_yaml, raise_all, suggest
+from .validate import Tag, by_key, check, dotted
+
+FILE = "simtriggers.yaml"
+STATE = ".simtriggers/state.db"
+
+_TRIGGERS_NOT_YET = {
+    "sns": "topics come with a later version",
+    "event": "rules with an event pattern come with a later version",
+    "event_pattern": "rules with an event pattern come with a later version",
+    "schedule_v2": "EventBridge Scheduler comes with a later version; `schedule` is a rule's schedule",
+    "dynamodb": "tables come with a later version",
+    "api": "API Gateway comes with a later version",
+    "http_api": "API Gateway comes with a later version",
+}
+
+Trigger = Annotated[
+    Annotated[S3Trigger, Tag("s3")] | Annotated[SqsTrigger, Tag("sqs")] | Annotated[ScheduleTrigger, Tag("schedule")],
+    by_key("a trigger", "s3", "sqs", "schedule", not_yet=_TRIGGERS_NOT_YET),
+]
+
+
+class FunctionDeclaration(FunctionConfig):
+    """A function with what triggers it."""
+
+    triggers: tuple[Trigger, ...] = ()
+
+
+class Resources(Settings):
+    """The sections that a project file and a scenario file share."""
+
+    NOT_YET: ClassVar[dict[str, str]] = {
+        "topics": "SNS topics come with a later version",
+        "tables": "DynamoDB tables come with a later version",
+        "buses": "EventBridge buses come with a later version",
+        "rules": "EventBridge rules come with a later version; give a function a `schedule` trigger",
+        "schedules": "EventBridge Scheduler comes with a later version",
+        "apis": "API Gateway comes with a later version",
+    }
+
+    buckets: dict[str, BucketConfig] = {}
+    queues: dict[str, QueueConfig] = {}
+    functions: dict[str, FunctionDeclaration] = {}
+
+
+class ProjectFile(Resources):
+    """`simtriggers.yaml`. `trace_retention` is how long a live state file keeps trace rows."""
+
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] = "123456789012"
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] | None = None
+    trace_retention: Milliseconds = 7 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A checked project. `folder` is where its relative paths start; `names` builds its ARNs."""
+
+    resources: Resources
+    folder: Path
+    names: Names
+    trace_retention_ms: int = 7 * 86_400_000
+
+    @property
+    def state_path(self) -> Path:
+        """Where `up` keeps state and trace unless told otherwise."""
+        return self.folder / STATE
+
+    def code_uri(self, function: str) -> Path:
+        """The absolute folder of a function's code."""
+        return (self.folder / self.resources.functions[function].code_uri).resolve()
+
+
+def find_project(path: str | Path | None) -> Path:
+    """The project file that a path means: the file itself, or the one in a folder (default: here).
+
+    Raises UserError when there is none.
+    """
+    chosen = Path(path or ".")
+    if chosen.is_dir():
+        chosen = chosen / FILE
+        if not chosen.exists():
+            raise UserError(
+                f"there is no {FILE} in {chosen.parent.resolve() if str(path or '.') == '.' else chosen.parent}",
+                fix="make a project with `simtriggers init`, or name the project file",
+            )
+    elif chosen.suffix in (".json", ".template"):
+        raise UserError(
+            f"{chosen}: SAM and CloudFormation templates are not read yet",
+            fix=f"write the resources into a {FILE}",
+        )
+    return chosen
+
+
+def load_project(path: str | Path | None = None) -> Project:
+    """Read and check a project. Raises UserError, or UserErrors with all that is wrong at once."""
+    file = find_project(path)
+    document = load_yaml(file)
+    model, errors = check(ProjectFile, document)
+    if model is None:
+        raise_all([*errors, *_dangling_in_data(document)])
+        raise AssertionError("a model that could not be made has errors")
+    project = Project(model, file.parent.resolve(), _names(model), model.trace_retention)
+    raise_all(problems(project, document))
+    return project
+
+
+def _names(model: ProjectFile) -> Names:
+    region = model.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    return Names(model.account, region)
+
+
+# --- what concerns several sections -----------------------------------------------------------------
+
+
+def problems(project: Project, document: Document, at: KeyPath = ()) -> list[UserError]:
+    """Everything wrong with a well-formed project. `at` is where its sections stand in the document."""
+    resources = project.resources
+    found = list(_bad_names(resources, document, at))
+    for section, path, name in references(resources):
+        known = getattr(resources, section)
+        if name not in known:
+            found.append(_dangling(document, (*at, *path), section, name, list(known)))
+    found += _bad_handlers(project, document, at)
+    if not found:
+        found += _bad_wiring(project, document, at)
+    return found
+
+
+def references(resources: Resources) -> Iterator[tuple[str, KeyPath, str]]:
+    """Every name that must be declared: the section it must be in, where it stands, the name."""
+    for name, queue in resources.queues.items():
+        policy, allow = queue.redrive_policy, queue.redrive_allow_policy
+        if policy is not None and policy.dead_letter_target is not None:
+            yield (
+                "queues",
+                ("queues", name, "redrive_policy", "dead_letter_target"),
+                policy.dead_letter_target,
+            )
+        for index, source in enumerate(allow.source_queues if allow is not None else ()):
+            yield "queues", ("queues", name, "redrive_allow_policy", "source_queues", index), source
+    for name, bucket in resources.buckets.items():
+        for index, notification in enumerate(bucket.notifications):
+            place: KeyPath = ("buckets", name, "notifications", index)
+            if notification.queue is not None:
+                yield "queues", (*place, "queue"), notification.queue
+            if notification.function is not None:
+                yield "functions", (*place, "function"), notification.function
+    for name, function in resources.functions.items():
+        yield from _references_of_function(name, function)
+
+
+def _references_of_function(name: str, function: FunctionDeclaration) -> Iterator[tuple[str, KeyPath, str]]:
+    for index, trigger in enumerate(function.triggers):
+        place: KeyPath = ("functions", name, "triggers", index)
+        if isinstance(trigger, S3Trigger):
+            yield "buckets", (*place, "s3"), trigger.s3
+        elif isinstance(trigger, SqsTrigger):
+            if not trigger.sqs.startswith("arn:"):
+                yield "queues", (*place, "sqs"), trigger.sqs
+        elif trigger.dead_letter_target is not None:
+            yield "queues", (*place, "dead_letter_target"), trigger.dead_letter_target
+    invoke: KeyPath = ("functions", name, "event_invoke_config")
+    for key in ("on_success", "on_failure"):
+        target: Target | None = getattr(function.event_invoke_config, key)
+        if target is not None and target.queue is not None:
+            yield "queues", (*invoke, key, "queue"), target.queue
+        elif target is not None and target.function is not None:
+            yield "functions", (*invoke, key, "function"), target.function
+    letters = function.dead_letter_config
+    if letters is not None and not letters.target.startswith("arn:"):
+        yield "queues", ("functions", name, "dead_letter_config", "target"), letters.target
+
+
+def _dangling(document: Document, path: KeyPath, section: str, name: str, known: list[str]) -> UserError:
+    fix = suggest(name, known) or f"declare {name!r} under {section}, or name one that is there"
+    rule = f"{section} in this file: {', '.join(known)}" if known else f"this file declares no {section}"
+    return document.error(path, f"{dotted(path)} names {name!r}, which is not declared", rule=rule, fix=fix)
+
+
+def _dangling_in_data(document: Document) -> list[UserError]:
+    """Dangling names of a file that has other mistakes too, found in the raw data, so that one run shows all."""
+    data = document.data if isinstance(document.data, dict) else {}
+    sections = {name: data.get(name) for name in ("buckets", "queues", "functions")}
+    known = {name: list(each) if isinstance(each, dict) else [] for name, each in sections.items()}
+    found: list[UserError] = []
+    for section, path in _raw_reference_places(sections):
+        name = document.get(path)
+        if isinstance(name, str) and not name.startswith("arn:") and name not in known[section]:
+            found.append(_dangling(document, path, section, name, known[section]))
+    return found
+
+
+def _raw_reference_places(sections: dict[str, object]) -> Iterator[tuple[str, KeyPath]]:
+    def names(section: str) -> list[str]:
+        found = sections[section]
+        return list(found) if isinstance(found, dict) else []
+
+    for name in names("queues"):
+        yield "queues", ("queues", name, "redrive_policy", "dead_letter_target")
+    for name in names("buckets"):
+        for index in range(100):
+            yield "queues", ("buckets", name, "notifications", index, "queue")
+            yield "functions", ("buckets", name, "notifications", index, "function")
+    for name in names("functions"):
+        for index in range(100):
+            yield "buckets", ("functions", name, "triggers", index, "s3")
+            yield "queues", ("functions", name, "triggers", index, "sqs")
+            yield "queues", ("functions", name, "triggers", index, "dead_letter_target")
+        for key in ("on_success", "on_failure"):
+            yield "queues", ("functions", name, "event_invoke_config", key, "queue")
+            yield "functions", ("functions", name, "event_invoke_config", key, "function")
+        yield "queues", ("functions", name, "dead_letter_config", "target")
+
+
+def _bad_names(resources: Resources, document: Document, at: KeyPath) -> Iterator[UserError]:
+    for name in resources.queues:
+        problem = queue_name_problem(name)
+        if problem is not None:
+            yield document.error((*at, "queues", name), problem, fix="rename the queue", key=True)
+    for name in resources.functions:
+        try:
+            check_function_name(name)
+        except ValueError as error:
+            yield document.error((*at, "functions", name), str(error), fix="rename the function", key=True)
+
+
+def _bad_handlers(project: Project, document: Document, at: KeyPath) -> Iterator[UserError]:
+    for name, function in project.resources.functions.items():
+        if function.stub:
+            continue
+        place: KeyPath = (*at, "functions", name)
+        folder = project.code_uri(name)
+        if not folder.is_dir():
+            key = (*place, "code_uri")
+            yield document.error(
+                key,
+                f"functions.{name}.code_uri: there is no folder {function.code_uri!r}",
+                fix="make the folder, or correct the path; it is relative to the project file",
+            )
+            continue
+        problem = handler_problem(folder, function.handler)
+        if problem is not None:
+            yield document.error((*place, "handler"), f"functions.{name}.handler: {problem.text}", fix=problem.fix)
+
+
+def _bad_wiring(project: Project, document: Document, at: KeyPath) -> Iterator[UserError]:
+    resources = project.resources
+    try:
+        in_order(resources.queues)
+    except UserError as error:
+        yield UserError(error.problem, where=document.where((*at, "queues")), fix=error.fix)
+    for name, bucket in resources.buckets.items():
+        overlap = overlap_of(project.names, bucket, s3_triggers(resources, name))
+        if overlap is not None:
+            yield document.error(
+                (*at, "buckets", name),
+                f"buckets.{name}: {overlap.message}",
+                rule=f"{overlap.first.id} and {overlap.second.id} overlap",
+                fix="give them different prefixes or suffixes, or different events",
+                key=True,
+            )
+    for name, function in resources.functions.items():
+        seen: set[str] = set()
+        for index, trigger in enumerate(function.triggers):
+            if not isinstance(trigger, SqsTrigger):
+                continue
+            place = (*at, "functions", name, "triggers", index, "sqs")
+            if trigger.sqs in seen:
+                yield document.error(
+                    place,
+                    f"queue {trigger.sqs!r} triggers function {name!r} twice",
+                    fix="keep one of the two triggers",
+                )
+            seen.add(trigger.sqs)
+            queue = resources.queues.get(trigger.sqs)
+            if queue is not None and queue.visibility_timeout < function.timeout:
+                yield document.error(
+                    place,
+                    f"Queue visibility timeout: {queue.visibility_timeout} seconds is less than"
+                    f" Function timeout: {function.timeout} seconds",
+                    fix=f"give queues.{trigger.sqs} a visibility_timeout of {6 * function.timeout}s (6 x the timeout)",
+                )
+
+
+def s3_triggers(resources: Resources, bucket: str) -> list[tuple[str, S3Trigger]]:
+    """The triggers on a bucket, as (function name, trigger), in the order of the file."""
+    return [
+        (name, trigger)
+        for name, function in resources.functions.items()
+        for trigger in function.triggers
+        if isinstance(trigger, S3Trigger) and trigger.s3 == bucket
+    ]

@@ -1,0 +1,12 @@
+"""The services of a simulator, in one list. A new service is a folder and a line here."""
+
+from __future__ import annotations
+
+from .kernel.service import Service
+from .services.eventbridge.service import SERVICE as EVENTBRIDGE
+from .services.lambda_.service import SERVICE as LAMBDA
+from .services.logs.service import SERVICE as LOGS
+from .services.s3.service import SERVICE as S3
+from .services.sqs.service import SERVICE as SQS
+
+SERVICES: list[Service] = [S3, SQS, LAMBDA, EVENTBRIDGE, LOGS]

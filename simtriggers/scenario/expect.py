@@ -1,0 +1,246 @@
+"""Expectations: read the trace and the store, and say what differs, with the causal chain behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..errors import UserError
+from ..kernel.clock import iso_ms
+from ..kernel.trace import TraceRow
+from ..operations import QueueOperations, as_text
+from ..project.load import Document
+from ..project.validate import check as check_model
+from ..simulation import Simulation
+from . import conservation
+from .model import (
+    Count,
+    Expectation,
+    InvocationsExpectation,
+    MessagesExpectation,
+    ObjectsExpectation,
+    OrderItem,
+    QueueDepthExpectation,
+    TraceExpectation,
+)
+
+_CHAIN_LINES = 12
+_DEPTHS = {
+    "visible": "ApproximateNumberOfMessages",
+    "in_flight": "ApproximateNumberOfMessagesNotVisible",
+    "delayed": "ApproximateNumberOfMessagesDelayed",
+}
+
+
+@dataclass
+class View:
+    """A simulation at its end. `pending` is what `run_until_idle` left, in words, when it was not idle."""
+
+    simulation: Simulation
+    pending: tuple[str, ...] = ()
+
+    @cached_property
+    def rows(self) -> list[TraceRow]:
+        """The trace."""
+        return self.simulation.trace
+
+    @cached_property
+    def by_id(self) -> dict[int, TraceRow]:
+        """The trace by row id."""
+        return {row.id: row for row in self.rows}
+
+    def chain(self, row_id: int) -> str:
+        """The causes of a row, first cause first, a line each."""
+        from ..explain import narrate
+
+        lines: list[str] = []
+        row = self.by_id.get(row_id)
+        while row is not None and len(lines) < _CHAIN_LINES:
+            lines.append("      " + narrate(row, self.simulation.payload))
+            row = self.by_id.get(row.cause)
+        return "\n".join(reversed(lines))
+
+
+def failures(expectation: Expectation, view: View) -> list[str]:
+    """What is wrong, a text each; empty when it holds."""
+    kind = expectation.kind()
+    return _CHECKS[kind](getattr(expectation, kind), view)
+
+
+def check(simulation: Simulation, expectation: dict[str, Any] | str) -> list[str]:
+    """Check one expectation, as a scenario writes it, on a simulation as it is now.
+
+    Raises UserError when it is not well-formed.
+    """
+    document = Document("expect", expectation)
+    model, errors = check_model(Expectation, document)
+    if model is None:
+        raise UserError("\n".join(error.render() for error in errors))
+    pending = simulation.engine.pending() if simulation.engine.agenda.foreground else ()
+    return failures(model, View(simulation, pending))
+
+
+def count_invocations(simulation: Simulation) -> int:
+    """How many attempts were started."""
+    connection = simulation.engine.connection
+    return int(connection.execute("SELECT count(*) FROM trace WHERE kind = 'InvocationStarted'").fetchone()[0])
+
+
+# --- each kind ----------------------------------------------------------------------------------
+
+
+def _bounds(expected: Count) -> str:
+    if expected.count is not None:
+        return str(expected.count)
+    parts = [
+        f"at least {expected.at_least}" if expected.at_least is not None else "",
+        f"at most {expected.at_most}" if expected.at_most is not None else "",
+    ]
+    return " and ".join(part for part in parts if part) or "at least 1"
+
+
+def _fits(expected: Count, found: int) -> bool:
+    if expected.count is not None:
+        return found == expected.count
+    if expected.at_least is None and expected.at_most is None:
+        return found >= 1
+    return (expected.at_least or 0) <= found and (expected.at_most is None or found <= expected.at_most)
+
+
+def _differs(what: str, expected: str, actual: str, view: View, rows: list[TraceRow]) -> str:
+    text = f"{what}\n    expected: {expected}\n    actual:   {actual}"
+    if rows:
+        text += f"\n    how the last of them came about:\n{view.chain(rows[-1].id)}"
+    return text
+
+
+def _invocations(expected: InvocationsExpectation, view: View) -> list[str]:
+    arn = view.simulation.names.function(expected.function)
+    started = [row for row in view.rows if row.kind == "InvocationStarted" and row.arn == arn]
+    failed = [row for row in view.rows if row.kind == "InvocationFailed" and row.arn == arn]
+    found: list[str] = []
+    what = f"invocations of {expected.function}"
+    if not _fits(expected, len(started)):
+        found.append(_differs(what, _bounds(expected), str(len(started)), view, failed or started))
+    if expected.failed is not None and len(failed) != expected.failed:
+        found.append(_differs(f"failed {what}", str(expected.failed), str(len(failed)), view, failed or started))
+    if expected.within is not None:
+        late = [row for row in started if row.at_ms > view.simulation.start_ms + expected.within]
+        if late:
+            limit = iso_ms(view.simulation.start_ms + expected.within)
+            found.append(_differs(f"{what} in time", f"all by {limit}", f"one at {iso_ms(late[-1].at_ms)}", view, late))
+    return found
+
+
+def _messages(expected: MessagesExpectation, view: View) -> list[str]:
+    simulation = view.simulation
+    there = simulation.perform(QueueOperations(simulation.names, expected.queue).messages())
+    what = f"messages in {expected.queue}"
+    found: list[str] = []
+    wanted = [message for message in there if _holds(message, expected)]
+    if not _fits(expected, len(wanted)):
+        bodies = "; ".join(message.body[:120] for message in there[:5])
+        actual = f"{len(wanted)} of {len(there)} that lie there" + (f": {bodies}" if bodies else "")
+        what += f" with body {as_text(expected.body)}" if expected.body is not None else ""
+        rows = [row for row in view.rows if row.id in {message.cause for message in there}]
+        found.append(_differs(what, _bounds(expected), actual, view, rows))
+    return found
+
+
+def _holds(message: Any, expected: MessagesExpectation) -> bool:
+    has = {name: text for name, _, text in message.message_attributes}
+    if any(has.get(name) != text for name, text in expected.attributes.items()):
+        return False
+    if expected.body is None or message.body == expected.body:
+        return True
+    if isinstance(expected.body, str):
+        return False
+    try:
+        return bool(json.loads(message.body) == expected.body)
+    except ValueError:
+        return False
+
+
+def _queue_depth(expected: QueueDepthExpectation, view: View) -> list[str]:
+    simulation = view.simulation
+    counts = simulation.perform(QueueOperations(simulation.names, expected.queue).attributes())
+    depth = {name: int(counts[attribute]) for name, attribute in _DEPTHS.items()}
+    depth["total"] = sum(depth.values())
+    found: list[str] = []
+    for name, actual in depth.items():
+        wanted = getattr(expected, name)
+        if wanted is not None and wanted != actual:
+            arn = simulation.names.queue(expected.queue)
+            rows = [row for row in view.rows if row.arn == arn and row.kind.startswith("Message")]
+            found.append(_differs(f"{name} messages of {expected.queue}", str(wanted), str(actual), view, rows))
+    return found
+
+
+def _objects(expected: ObjectsExpectation, view: View) -> list[str]:
+    there = view.simulation.bucket(expected.bucket).list(expected.prefix)
+    if _fits(expected, len(there)):
+        return []
+    keys = ", ".join(info.key for info in there[:8]) or "none"
+    return [_differs(f"objects in {expected.bucket}", _bounds(expected), f"{len(there)}: {keys}", view, [])]
+
+
+def _trace(expected: TraceExpectation, view: View) -> list[str]:
+    def fits(row: TraceRow) -> bool:
+        if row.kind != expected.kind or expected.subject not in (None, row.subject):
+            return False
+        if expected.within is not None and row.at_ms > view.simulation.start_ms + expected.within:
+            return False
+        return all(row.details.get(name) == item for name, item in expected.details.items())
+
+    rows = [row for row in view.rows if fits(row)]
+    if _fits(expected, len(rows)):
+        return []
+    same = [row for row in view.rows if row.kind == expected.kind]
+    actual = f"{len(rows)} of {len(same)} {expected.kind} rows"
+    if not same:
+        actual += f"; kinds in this trace: {', '.join(sorted({row.kind for row in view.rows}))}"
+    return [_differs(f"trace rows of kind {expected.kind}", _bounds(expected), actual, view, same)]
+
+
+def _order(expected: tuple[OrderItem, ...], view: View) -> list[str]:
+    place = 0
+    for number, item in enumerate(expected, start=1):
+        arn = view.simulation.names.function(item.function) if item.function else None
+        while place < len(view.rows):
+            row = view.rows[place]
+            place += 1
+            if row.kind == item.kind and item.subject in (None, row.subject) and arn in (None, row.arn):
+                break
+        else:
+            wanted = f"{item.kind} {item.subject or item.function or ''}".strip()
+            return [f"order: item {number}, {wanted}, does not come after the items before it"]
+    return []
+
+
+def _nothing_lost(_: bool, view: View) -> list[str]:
+    lost = conservation.lost(view.simulation, view.rows)
+    return [f"nothing_lost: {text}\n    how it came about:\n{view.chain(row.id)}" for row, text in lost[:5]]
+
+
+def _nothing_stuck(_: bool, view: View) -> list[str]:
+    stuck = [(None, f"still to come: {text}") for text in view.pending[:5]]
+    found = [*stuck, *conservation.stuck(view.simulation, view.rows)[:5]]
+    return [
+        f"nothing_stuck: {text}" + (f"\n    how it came about:\n{view.chain(row.id)}" if row is not None else "")
+        for row, text in found
+    ]
+
+
+_CHECKS: dict[str, Callable[[Any, View], list[str]]] = {
+    "invocations": _invocations,
+    "messages": _messages,
+    "queue_depth": _queue_depth,
+    "objects": _objects,
+    "trace": _trace,
+    "order": _order,
+    "nothing_lost": _nothing_lost,
+    "nothing_stuck": _nothing_stuck,
+}

@@ -1,0 +1,45 @@
+"""From a scenario's faults to the engine's fault plan."""
+
+from __future__ import annotations
+
+from ..aws.arn import Names
+from ..engine.faults import FaultPlan, HandlerFault, TargetFault
+from ..kernel.agenda import FOREVER_MS
+from ..project.model import Resources
+from .model import Fault, Times, Window
+
+
+def fault_plan(faults: tuple[Fault, ...], names: Names, resources: Resources, start_ms: int) -> FaultPlan:
+    """The plan of a scenario that starts at `start_ms`."""
+    handlers = tuple(_handler(fault, names) for fault in faults if fault.function is not None)
+    targets = tuple(_target(fault, names, resources, start_ms) for fault in faults if fault.target is not None)
+    return FaultPlan(handlers, targets)
+
+
+def _handler(fault: Fault, names: Names) -> HandlerFault:
+    assert fault.function is not None
+    arn = names.function(fault.function)
+    if fault.slow is not None:
+        return HandlerFault(arn, ("slow", str(fault.slow)), fault.first)
+    if fault.fails is not None:
+        return HandlerFault(arn, ("error", fault.error.type, fault.error.message), _first(fault.fails))
+    if fault.times_out is not None:
+        return HandlerFault(arn, ("timeout",), _first(fault.times_out))
+    assert fault.exits is not None
+    return HandlerFault(arn, ("exit", "1"), _first(fault.exits))
+
+
+def _first(struck: str | Times) -> int | None:
+    return struck.first if isinstance(struck, Times) else None
+
+
+def _target(fault: Fault, names: Names, resources: Resources, start_ms: int) -> TargetFault:
+    assert fault.target is not None
+    arn = names.queue(fault.target) if fault.target in resources.queues else names.function(fault.target)
+    window = fault.missing if fault.missing is not None else fault.down
+    kind = "missing" if fault.missing is not None else "down"
+    if not isinstance(window, Window):
+        return TargetFault(arn, kind)
+    from_ms = start_ms + window.from_
+    until_ms = FOREVER_MS if window.for_ is None else from_ms + window.for_
+    return TargetFault(arn, kind, from_ms, until_ms)

@@ -1,0 +1,425 @@
+"""A scenario file: a project (or inline resources), steps at times, faults, expectations.
+
+Steps are acts of the outside world. Faults are declared, not patched in. Expectations read the trace and
+the store when everything has come to rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from ..aws.quantities import Bytes, Milliseconds, Settings, parse_duration_ms
+from ..errors import UserError
+from ..kernel.clock import parse_iso
+from ..project.load import Document, load_yaml, raise_all, suggest
+from ..project.model import Project, Resources, load_project, problems
+from ..project.validate import check
+from ..simulation import START
+
+# --- steps --------------------------------------------------------------------------------------
+
+
+class PutObjectStep(Settings):
+    """Put an object: its content is `body`, or the bytes of `file` (relative to the scenario), or `size`
+    zero bytes. Without any it is empty. JSON values are written as compact JSON."""
+
+    bucket: str
+    key: str
+    body: Any = None
+    file: str | None = None
+    size: Annotated[Bytes, Field(ge=0, le=100 * 1024**2)] | None = None
+
+    @model_validator(mode="after")
+    def _one_content(self) -> PutObjectStep:
+        if sum(each is not None for each in (self.body, self.file, self.size)) > 1:
+            raise ValueError("body, file and size exclude each other; write one of them")
+        return self
+
+
+class DeleteObjectStep(Settings):
+    """Delete an object."""
+
+    bucket: str
+    key: str
+
+
+class SendMessageStep(Settings):
+    """Send a message; a body that is no text is sent as compact JSON. `{n}` in a text body is the number
+    of the repetition, from 1, when the step has `times`."""
+
+    queue: str
+    body: Any
+    delay_seconds: Annotated[int, Field(ge=0, le=900, strict=True)] | None = None
+    message_attributes: dict[str, dict[str, Any]] = {}
+
+
+class InvokeStep(Settings):
+    """Invoke a function, as an event (asynchronously) or waiting for the response."""
+
+    function: str
+    event: Any = None
+    invocation_type: Literal["RequestResponse", "Event"] = "Event"
+
+
+class RestartStep(Settings):
+    """The simulator is killed and started again."""
+
+
+def _restart(item: Any) -> Any:
+    return {} if item in (True, None) else item
+
+
+ACTS = ("put_object", "delete_object", "send_message", "invoke", "advance", "restart")
+
+
+class Step(Settings):
+    """One act. `at` is a time after the start (`30s`) or an ISO time; `after` counts from the step before.
+    Without either the act follows at the same moment. `times` repeats it."""
+
+    NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("publish", "put_events", "put_item", "copy_object", "redrive", "purge", "start_replay"),
+        "this step comes with a later version",
+    )
+
+    at: str | None = None
+    after: Milliseconds | None = None
+    times: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 1
+    put_object: PutObjectStep | None = None
+    delete_object: DeleteObjectStep | None = None
+    send_message: SendMessageStep | None = None
+    invoke: InvokeStep | None = None
+    advance: Milliseconds | None = None
+    restart: Annotated[RestartStep, BeforeValidator(_restart)] | None = None
+
+    @model_validator(mode="after")
+    def _one_act(self) -> Step:
+        given = [name for name in ACTS if name in self.model_fields_set]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            raise ValueError(f"a step is one act, found {found}; write one of {', '.join(ACTS)}")
+        if self.at is not None and self.after is not None:
+            raise ValueError("at and after exclude each other; write one of them")
+        return self
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def _time(cls, item: Any) -> Any:
+        text = str(item)
+        try:
+            parse_iso(text)
+        except ValueError:
+            try:
+                parse_duration_ms(item)
+            except ValueError:
+                raise ValueError(
+                    f"{item!r} is not a time; write 30s after the start, or an ISO time such as {START}"
+                ) from None
+        return text
+
+    def act(self) -> str:
+        """The name of the act."""
+        return next(name for name in ACTS if name in self.model_fields_set)
+
+
+# --- faults -------------------------------------------------------------------------------------
+
+
+class Times(Settings):
+    """How many attempts a fault strikes: the `first` n."""
+
+    first: Annotated[int, Field(ge=1, strict=True)]
+
+
+Struck = Literal["always"] | Times
+
+
+class Raised(Settings):
+    """The exception that a failing handler raises."""
+
+    type: str = "InjectedFault"
+    message: str = "declared in the scenario's faults"
+
+
+class Window(Settings):
+    """From a time after the start, for a while; without `for` until the end."""
+
+    from_: Annotated[Milliseconds, Field(alias="from")] = 0
+    for_: Annotated[Milliseconds | None, Field(alias="for")] = None
+
+
+class Fault(Settings):
+    """What goes wrong. Of a function: `fails`, `times_out` or `exits` for the `first` attempts or `always`,
+    or `slow` by a time. Of a target (a queue or a function, by name): `missing` or `down` for a while."""
+
+    function: str | None = None
+    target: str | None = None
+    fails: Struck | None = None
+    times_out: Struck | None = None
+    exits: Struck | None = None
+    slow: Milliseconds | None = None
+    error: Raised = Raised()
+    first: Annotated[int, Field(ge=1, strict=True)] | None = None
+    missing: Window | Literal[True] | None = None
+    down: Window | Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Fault:
+        handler = [name for name in ("fails", "times_out", "exits", "slow") if getattr(self, name) is not None]
+        target = [name for name in ("missing", "down") if getattr(self, name) is not None]
+        if (self.function is None) == (self.target is None):
+            raise ValueError("a fault is of a function or of a target; write function: NAME or target: NAME")
+        wanted, found, others = (
+            ("fails, times_out, exits, slow", handler, target)
+            if self.function is not None
+            else ("missing, down", target, handler)
+        )
+        if len(found) != 1 or others:
+            raise ValueError(f"what goes wrong is one of {wanted}; write exactly one of them")
+        if self.first is not None and self.slow is None:
+            raise ValueError("first beside the fault belongs to slow; write fails: {first: 2}")
+        return self
+
+
+# --- expectations -------------------------------------------------------------------------------
+
+
+class Count(Settings):
+    """How many: exactly `count`, or at least and at most."""
+
+    count: Annotated[int, Field(ge=0, strict=True)] | None = None
+    at_least: Annotated[int, Field(ge=0, strict=True)] | None = None
+    at_most: Annotated[int, Field(ge=0, strict=True)] | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Count:
+        if self.count is not None and (self.at_least is not None or self.at_most is not None):
+            raise ValueError("count is exact; write it without at_least and at_most")
+        return self
+
+
+class InvocationsExpectation(Count):
+    """Attempts of a function: how many, how many `failed`, all `within` a time after the start."""
+
+    function: str
+    failed: Annotated[int, Field(ge=0, strict=True)] | None = None
+    within: Milliseconds | None = None
+
+
+class MessagesExpectation(Count):
+    """Messages that lie in a queue at the end: how many, and what they hold (`body`: a text, or JSON that
+    the body must be equal to; `attributes` that each must have)."""
+
+    queue: str
+    body: Any = None
+    attributes: dict[str, str] = {}
+
+
+class QueueDepthExpectation(Settings):
+    """AWS's approximate counts of a queue at the end."""
+
+    queue: str
+    visible: Annotated[int, Field(ge=0, strict=True)] | None = None
+    in_flight: Annotated[int, Field(ge=0, strict=True)] | None = None
+    delayed: Annotated[int, Field(ge=0, strict=True)] | None = None
+    total: Annotated[int, Field(ge=0, strict=True)] | None = None
+
+
+class ObjectsExpectation(Count):
+    """Objects in a bucket at the end, under a prefix."""
+
+    bucket: str
+    prefix: str = ""
+
+
+class TraceExpectation(Count):
+    """Trace rows of a kind, of a subject, with these details; `within` a time after the start."""
+
+    kind: str
+    subject: str | None = None
+    details: dict[str, Any] = {}
+    within: Milliseconds | None = None
+
+
+class OrderItem(Settings):
+    """One thing of an order: a kind of trace row, and of what."""
+
+    kind: str
+    subject: str | None = None
+    function: str | None = None
+
+
+EXPECTATIONS = (
+    "invocations",
+    "messages",
+    "queue_depth",
+    "objects",
+    "trace",
+    "order",
+    "nothing_lost",
+    "nothing_stuck",
+)
+_BARE = ("nothing_lost", "nothing_stuck")
+
+
+def _bare(item: Any) -> Any:
+    return {item: True} if isinstance(item, str) else item
+
+
+class Expectation(Settings):
+    """One thing that must hold at the end."""
+
+    NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("notifications", "events", "object_versions", "cost", "pattern"),
+        "this expectation comes with a later version",
+    )
+
+    invocations: InvocationsExpectation | None = None
+    messages: MessagesExpectation | None = None
+    queue_depth: QueueDepthExpectation | None = None
+    objects: ObjectsExpectation | None = None
+    trace: TraceExpectation | None = None
+    order: tuple[OrderItem, ...] | None = None
+    nothing_lost: Literal[True] | None = None
+    nothing_stuck: Literal[True] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _word(cls, item: Any) -> Any:
+        if isinstance(item, str) and item not in _BARE:
+            near = suggest(item, EXPECTATIONS)
+            raise ValueError(f"{item!r} is not an expectation; {near or 'write ' + ' or '.join(_BARE)}")
+        return _bare(item)
+
+    @model_validator(mode="after")
+    def _one(self) -> Expectation:
+        given = [name for name in EXPECTATIONS if name in self.model_fields_set]
+        if len(given) != 1:
+            raise ValueError(f"an expectation is one of {', '.join(EXPECTATIONS)}; write exactly one in each item")
+        return self
+
+    def kind(self) -> str:
+        """Which of the expectations it is."""
+        return next(name for name in EXPECTATIONS if name in self.model_fields_set)
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+class ScenarioFile(Resources):
+    """A scenario. `project` is a path relative to it, instead of inline resources. `horizon` is how far
+    after the last step the run looks for things to come to rest."""
+
+    name: str | None = None
+    description: str = ""
+    project: str | None = None
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    region: str | None = None
+    start: str = START
+    seed: Annotated[int, Field(ge=0, strict=True)] = 1
+    horizon: Milliseconds = 86_400_000
+    trace: Literal["full", "off"] = "full"
+    steps: tuple[Step, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    expect: tuple[Expectation, ...] = ()
+
+    @field_validator("start")
+    @classmethod
+    def _start(cls, text: str) -> str:
+        try:
+            parse_iso(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a time with a zone; write one such as {START}") from None
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A checked scenario with its project. `folder` is where relative files of steps start."""
+
+    path: Path
+    file: ScenarioFile
+    project: Project
+    document: Document
+
+    @property
+    def name(self) -> str:
+        """Its name: the one it gives itself, or its file's."""
+        return self.file.name or self.path.stem
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read and check a scenario and its project. Raises UserError, or UserErrors with all mistakes."""
+    document = load_yaml(path)
+    file, errors = check(ScenarioFile, document)
+    raise_all(errors)
+    assert file is not None
+    project = _project(path, file, document)
+    raise_all(_dangling(file, project, document))
+    return Scenario(path, file, project, document)
+
+
+def _project(path: Path, file: ScenarioFile, document: Document) -> Project:
+    inline = [name for name in ("buckets", "queues", "functions") if getattr(file, name)]
+    if file.project is not None:
+        if inline:
+            raise document.error(
+                ("project",),
+                f"the scenario names a project and declares {', '.join(inline)} itself",
+                fix="keep one of the two",
+                key=True,
+            )
+        target = path.parent / file.project
+        if not target.exists():
+            raise document.error(
+                ("project",),
+                f"there is no project {file.project!r}",
+                fix="the path is relative to the scenario",
+            )
+        return load_project(target)
+    from ..aws.arn import Names
+
+    names = Names(file.account or "123456789012", file.region or "us-east-1")
+    project = Project(file, path.parent.resolve(), names)
+    raise_all(problems(project, document))
+    return project
+
+
+def _dangling(file: ScenarioFile, project: Project, document: Document) -> list[UserError]:
+    """Names in steps, faults and expectations that the project does not have."""
+    resources = project.resources
+    sections = {"bucket": "buckets", "queue": "queues", "function": "functions"}
+    found: list[UserError] = []
+    for part in ("steps", "faults", "expect"):
+        for index, item in enumerate(document.get((part,), ())):
+            if not isinstance(item, dict):
+                continue
+            inner = [((), item)] + [((key,), each) for key, each in item.items() if isinstance(each, dict)]
+            for path, mapping in inner:
+                for key, section in sections.items():
+                    name = mapping.get(key)
+                    known = list(getattr(resources, section))
+                    if isinstance(name, str) and name not in known:
+                        place = (part, index, *path, key)
+                        found.append(
+                            document.error(
+                                place,
+                                f"the project has no {key} {name!r}",
+                                rule=f"{section}: {', '.join(known) or 'none'}",
+                                fix=suggest(name, known),
+                            )
+                        )
+                target = mapping.get("target") if part == "faults" and not path else None
+                both = [*resources.queues, *resources.functions]
+                if isinstance(target, str) and target not in both:
+                    found.append(
+                        document.error(
+                            (part, index, "target"),
+                            f"the project has no queue or function {target!r}",
+                            fix=suggest(target, both),
+                        )
+                    )
+    return found

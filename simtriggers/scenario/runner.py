@@ -1,0 +1,175 @@
+"""Runs a scenario in virtual time: steps at their times, then rest, then expectations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..engine.engine import StepFailed
+from ..errors import AwsFault, Deadlock, InvariantBroken, RunLimit, UserError
+from ..kernel.clock import parse_iso
+from ..kernel.trace import TraceRow, jsonl, select
+from ..project.load import load_yaml
+from ..simulation import Simulation, duration_ms
+from . import expect, steps
+from .faults import fault_plan
+from .model import Scenario, Step, load_scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a scenario ended. `failures` are rendered texts; `real_s` is wall time, `virtual_ms` the time
+    that passed in the scenario. `simulation` is the world at its end."""
+
+    path: Path
+    name: str
+    seed: int
+    failures: list[str]
+    real_s: float
+    virtual_ms: int
+    simulation: Simulation
+    steps: int = 0
+    invocations: int = 0
+    checks: int = 0
+    pending: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failures
+
+    def rows(self) -> list[TraceRow]:
+        """The trace."""
+        return self.simulation.trace
+
+    def trace_lines(self) -> Iterator[str]:
+        """The lines of the trace file."""
+        self.simulation.engine.flush()
+        return jsonl(select(self.simulation.engine.connection), self.simulation.payload)
+
+
+def find(paths: list[Path]) -> list[Path]:
+    """The scenario files that paths mean, in path order: files as given, and in folders every `.yaml` or
+    `.yml` file that has steps or expectations.
+
+    Raises UserError for a path that does not exist or a folder without scenarios.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [each for each in sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if _is_scenario(each)]
+            if not inside:
+                raise UserError(f"there are no scenarios in {path}", fix="a scenario is a .yaml file with steps")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise UserError(f"there is no scenario {path}", fix="check the path")
+    return list(dict.fromkeys(found))
+
+
+def _is_scenario(path: Path) -> bool:
+    data = load_yaml(path).data
+    return isinstance(data, dict) and bool({"steps", "expect"} & data.keys())
+
+
+def run(
+    path: Path, *, seed: int | None = None, shuffle_ties: int | None = None, check_invariants: bool = False
+) -> Result:
+    """Run one scenario. `seed` replaces the file's own. Raises UserError for a file that is wrong."""
+    scenario = load_scenario(path)
+    chosen = scenario.file.seed if seed is None else seed
+    started = time.perf_counter()
+    simulation = Simulation(
+        scenario.project,
+        start=scenario.file.start,
+        seed=chosen,
+        shuffle_ties=shuffle_ties,
+        trace=scenario.file.trace,
+        check_invariants=check_invariants,
+    )
+    try:
+        plan = fault_plan(scenario.file.faults, simulation.names, scenario.project.resources, simulation.start_ms)
+        simulation.set_faults(plan)
+        failures, pending = _play(scenario, simulation)
+        checks = len(scenario.file.expect)
+        if not failures:
+            failures = _expectations(scenario, simulation, pending)
+        virtual_ms = simulation.elapsed_ms
+        simulation.engine.flush()
+    finally:
+        simulation.close()
+    return Result(
+        path,
+        scenario.name,
+        chosen,
+        failures,
+        time.perf_counter() - started,
+        virtual_ms,
+        simulation,
+        simulation.engine.steps,
+        expect.count_invocations(simulation),
+        checks,
+        pending,
+    )
+
+
+def _play(scenario: Scenario, simulation: Simulation) -> tuple[list[str], tuple[str, ...]]:
+    """Do the steps and let things come to rest; returns failures and what is still pending."""
+    at_ms = simulation.start_ms
+    for index, step in enumerate(scenario.file.steps):
+        try:
+            at_ms = _time_of(step, simulation, at_ms)
+            simulation.engine.run_until(at_ms)
+            _act(step, scenario, simulation)
+            at_ms = simulation.engine.now_ms
+        except (AwsFault, OSError) as error:
+            where = scenario.document.where(("steps", index))
+            return [f"{where}: {step.act()}: {error}"], ()
+        except (Deadlock, RunLimit, StepFailed, InvariantBroken) as error:
+            where = scenario.document.where(("steps", index))
+            return [f"{where}: {step.act()}: {error}"], simulation.engine.pending()
+    try:
+        idle = simulation.engine.run_until_idle(horizon_ms=scenario.file.horizon)
+    except (Deadlock, RunLimit, StepFailed, InvariantBroken) as error:
+        return [f"{scenario.document.where(())}: after the last step: {error}"], simulation.engine.pending()
+    return [], idle.pending if idle.reason != "idle" else ()
+
+
+def _time_of(step: Step, simulation: Simulation, previous_ms: int) -> int:
+    if step.after is not None:
+        return previous_ms + step.after
+    if step.at is None:
+        return previous_ms
+    try:
+        return parse_iso(step.at)
+    except ValueError:
+        return simulation.start_ms + duration_ms(float(step.at) if step.at.isdigit() else step.at)
+
+
+def _act(step: Step, scenario: Scenario, simulation: Simulation) -> None:
+    engine = simulation.engine
+    engine.last_act_ms = engine.now_ms
+    if step.advance is not None:
+        for _ in range(step.times):
+            engine.advance(step.advance)
+    elif step.restart is not None:
+        simulation.restart()
+    else:
+        payload_text: Any = engine.reader.payload
+        for operation in steps.operations(step, simulation.names, scenario.path.parent, payload_text):
+            simulation.perform(operation)
+
+
+def _expectations(scenario: Scenario, simulation: Simulation, pending: tuple[str, ...]) -> list[str]:
+    failures: list[str] = []
+    view = expect.View(simulation, pending)
+    for index, expectation in enumerate(scenario.file.expect):
+        found = expect.failures(expectation, view)
+        if found:
+            where = scenario.document.where(("expect", index))
+            failures += [f"{where}: {text}" for text in found]
+    return failures

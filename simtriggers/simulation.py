@@ -1,0 +1,379 @@
+r"""The Python API: a project in virtual time.
+
+    with Simulation.load("simtriggers.yaml") as sim:
+        sim.bucket("uploads").put("a.csv", "x,y\n1,2\n")
+        sim.run_until_idle()
+        assert sim.queue("failed").messages() == []
+
+Puts the parts together: services, virtual engine, runtimes, the project's resources. Every call also
+works inside a handler that runs in process (`simtriggers.simulation.current()`).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from .aws.quantities import parse_duration_ms
+from .engine import checkers, snapshots
+from .engine.faults import FaultPlan
+from .engine.virtual import DAY_MS, Idle, VirtualEngine
+from .errors import AwsFault, SimtriggersError, UserError
+from .kernel.clock import iso_ms, parse_iso
+from .kernel.effects import Refused
+from .kernel.trace import TraceRow, jsonl, select
+from .operations import BucketOperations, FunctionOperations, InvocationResult, Operation, QueueOperations
+from .project.declare import declare
+from .project.model import Project, load_project
+from .registry import SERVICES
+from .runtimes import inline
+from .runtimes.virtual import VirtualRuntimes
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Ops = TypeVar("Ops", QueueOperations, BucketOperations)
+
+START = "2026-01-15T12:00:00Z"
+"""When a simulation starts unless told otherwise."""
+
+Perform = Callable[[Operation[Any]], Any]
+
+_simulations: weakref.WeakValueDictionary[int, Simulation] = weakref.WeakValueDictionary()
+
+
+def current() -> Simulation:
+    """The simulation whose handler is running. Raises SimtriggersError outside of one."""
+    running = inline.current()
+    found = _simulations.get(id(running.hub)) if running is not None else None
+    if found is None:
+        raise SimtriggersError("current() is for handlers that run in process, inside a simulation")
+    return found
+
+
+def duration_ms(text: str | int | float) -> int:
+    """Milliseconds of `15m` or of a number of seconds. Raises UserError."""
+    try:
+        return parse_duration_ms(text)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+# --- handles ------------------------------------------------------------------------------------
+
+
+class _Handle:
+    """A named resource; each call is carried out by `perform`."""
+
+    def __init__(self, operations: Any, perform: Perform) -> None:
+        self._operations = operations
+        self._perform = perform
+        self.name: str = operations.name
+        self.arn: str = operations.arn
+
+
+def _sync(build: Callable[Concatenate[Ops, P], Operation[T]]) -> Callable[Concatenate[Any, P], T]:
+    def call(self: _Handle, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        result: T = self._perform(build(self._operations, *args, **kwargs))
+        return result
+
+    call.__doc__, call.__name__ = build.__doc__, build.__name__
+    return call
+
+
+def _asynchronous(
+    build: Callable[Concatenate[Ops, P], Operation[T]],
+) -> Callable[Concatenate[Any, P], Awaitable[T]]:
+    async def call(self: _Handle, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        result: T = await self._perform(build(self._operations, *args, **kwargs))
+        return result
+
+    call.__doc__, call.__name__ = build.__doc__, build.__name__
+    return call
+
+
+class Queue(_Handle):
+    """A queue of the simulation; raises AwsFault where AWS answers an error."""
+
+    send = _sync(QueueOperations.send)
+    send_batch = _sync(QueueOperations.send_batch)
+    receive = _sync(QueueOperations.receive)
+    delete = _sync(QueueOperations.delete)
+    delete_batch = _sync(QueueOperations.delete_batch)
+    change_visibility = _sync(QueueOperations.change_visibility)
+    change_visibility_batch = _sync(QueueOperations.change_visibility_batch)
+    purge = _sync(QueueOperations.purge)
+    attributes = _sync(QueueOperations.attributes)
+    messages = _sync(QueueOperations.messages)
+
+
+class AsyncQueue(_Handle):
+    """`Queue` with coroutines."""
+
+    send = _asynchronous(QueueOperations.send)
+    send_batch = _asynchronous(QueueOperations.send_batch)
+    receive = _asynchronous(QueueOperations.receive)
+    delete = _asynchronous(QueueOperations.delete)
+    delete_batch = _asynchronous(QueueOperations.delete_batch)
+    change_visibility = _asynchronous(QueueOperations.change_visibility)
+    change_visibility_batch = _asynchronous(QueueOperations.change_visibility_batch)
+    purge = _asynchronous(QueueOperations.purge)
+    attributes = _asynchronous(QueueOperations.attributes)
+    messages = _asynchronous(QueueOperations.messages)
+
+
+class Bucket(_Handle):
+    """A bucket of the simulation; raises AwsFault where AWS answers an error."""
+
+    put = _sync(BucketOperations.put)
+    delete = _sync(BucketOperations.delete)
+    head = _sync(BucketOperations.head)
+    get = _sync(BucketOperations.get)
+    list = _sync(BucketOperations.list)
+
+
+class AsyncBucket(_Handle):
+    """`Bucket` with coroutines."""
+
+    put = _asynchronous(BucketOperations.put)
+    delete = _asynchronous(BucketOperations.delete)
+    head = _asynchronous(BucketOperations.head)
+    get = _asynchronous(BucketOperations.get)
+    list = _asynchronous(BucketOperations.list)
+
+
+# --- the simulation -----------------------------------------------------------------------------
+
+
+class Simulation:
+    """A project in virtual time.
+
+    `start` is an ISO time with zone; `seed` decides every id and all chance; `shuffle_ties` explores other
+    orders of what happens at one millisecond. `shared_modules`: handlers are the imported modules
+    themselves (pytest), instead of an instance per execution environment. `check_invariants`: services'
+    invariants are checked after every step.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        *,
+        start: str = START,
+        seed: int = 1,
+        shuffle_ties: int | None = None,
+        trace: str = "full",
+        shared_modules: bool = False,
+        check_invariants: bool = False,
+    ) -> None:
+        self.project = project
+        self.names = project.names
+        try:
+            start_ms = parse_iso(start)
+        except ValueError as error:
+            raise UserError(f"start: {error}", fix="write a time such as 2026-01-15T12:00:00Z") from None
+        self.engine = VirtualEngine(
+            SERVICES, start_ms=start_ms, seed=seed, shuffle_ties=shuffle_ties, trace_volume=trace
+        )
+        self.start_ms = start_ms
+        self.runtimes = VirtualRuntimes(self.engine, shared_modules=shared_modules)
+        self.engine.runtime = self.runtimes
+        if check_invariants:
+            self.engine.checkers.append(checkers.sql_invariants(checkers.of_services(self.engine)))
+            self.engine.checkers.append(checkers.time_never_goes_back())
+        _simulations[id(self.engine)] = self
+        self._declare()
+
+    def _declare(self) -> None:
+        engine = self.engine
+        engine.root_cause = engine.note("Started", "run", 0, {"seed": engine.ids.seed, "start": iso_ms(self.start_ms)})
+        engine.restarted(engine.incarnation, self.names.service)
+        for each in declare(self.project, default_runtime="inline", folders=False):
+            reply = engine.ask(each.arn, each.command, cause=engine.root_cause)
+            if isinstance(reply, Refused):
+                raise UserError(f"{each.command.kind} {each.command.name}: {reply.message}")
+
+    @classmethod
+    def load(cls, project: str | Path | Project | None = None, **options: Any) -> Simulation:
+        """The simulation of a project file or folder; options as for `Simulation`. Raises UserError."""
+        return cls(project if isinstance(project, Project) else load_project(project), **options)
+
+    def __enter__(self) -> Simulation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the handlers' environments and give back what the simulation patched."""
+        self.runtimes.close()
+
+    # --- acts of the outside world ----------------------------------------------------------------
+
+    def queue(self, name: str) -> Queue:
+        """A queue by its name. Raises UserError for one that the project does not have."""
+        self._known("queues", name)
+        return Queue(QueueOperations(self.names, name), self.perform)
+
+    def bucket(self, name: str) -> Bucket:
+        """A bucket by its name. Raises UserError for one that the project does not have."""
+        self._known("buckets", name)
+        return Bucket(BucketOperations(self.names, name), self.perform)
+
+    def invoke(self, function: str, event: Any = None, *, invocation_type: Any = "RequestResponse") -> InvocationResult:
+        """Invoke a function by its name, as the Invoke API does. Raises AwsFault when throttled."""
+        self._known("functions", function)
+        operations = FunctionOperations(self.names, function, self.engine.reader.payload)
+        return self.perform(operations.invoke(event, invocation_type=invocation_type))
+
+    def _known(self, section: str, name: str) -> None:
+        declared = getattr(self.project.resources, section)
+        if name not in declared:
+            known = ", ".join(declared) or "none"
+            raise UserError(f"the project has no {section[:-1]} {name!r}", rule=f"{section}: {known}")
+
+    def perform(self, operation: Operation[T]) -> T:
+        """Carry out one operation, from outside or from a running handler, and return its result."""
+        for item in operation.payloads:
+            if not self.engine.reader.knows_payload(item):
+                self.engine.connection.execute(
+                    "INSERT OR IGNORE INTO payloads (digest, body) VALUES (?, ?)", (item.digest, item.body)
+                )
+        handler = inline.current()
+        if handler is not None:
+            return operation.result(handler.ask(operation.arn, operation.command))
+        return operation.result(self.engine.ask(operation.arn, operation.command))
+
+    # --- time -------------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> str:
+        """The virtual time, such as `2026-01-15T12:00:00.000Z`."""
+        return iso_ms(self.engine.now_ms)
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Virtual milliseconds since the start."""
+        return self.engine.now_ms - self.start_ms
+
+    def advance(self, duration: str | int | float) -> None:
+        """Let virtual time pass: `15m`, or a number of seconds."""
+        self.engine.advance(duration_ms(duration))
+
+    def run_until_idle(self, horizon: str | int | float = "24h") -> Idle:
+        """Run until nothing is left but recurring schedules, polls at rest, and timers beyond the horizon."""
+        return self.engine.run_until_idle(horizon_ms=duration_ms(horizon) if horizon != "24h" else DAY_MS)
+
+    def restart(self) -> None:
+        """What `kill -9` and a new start do: running handlers are gone, stored state goes on."""
+        self.engine.restart(self.names.service)
+
+    # --- faults and worlds ------------------------------------------------------------------------
+
+    def set_faults(self, plan: FaultPlan) -> None:
+        """Replace the faults that are injected from now on."""
+        self.engine.faults = plan
+
+    def snapshot(self) -> snapshots.Snapshot:
+        """An image of this world. Raises NotQuiet while a handler is in the middle of its work."""
+        return snapshots.take(self.engine)
+
+    def restore(self, snapshot: snapshots.Snapshot) -> None:
+        """Make this the world of the snapshot again."""
+        snapshots.restore(self.engine, snapshot)
+        self.runtimes.forget_all()
+
+    def fork(self) -> Simulation:
+        """Another simulation that goes on from here by itself."""
+        other = Simulation.__new__(Simulation)
+        Simulation.__init__(
+            other,
+            self.project,
+            start=iso_ms(self.start_ms),
+            seed=self.engine.ids.seed,
+            shuffle_ties=self.engine.shuffle_ties,
+            shared_modules=self.runtimes.shared_modules,
+        )
+        other.restore(self.snapshot())
+        return other
+
+    # --- what happened ----------------------------------------------------------------------------
+
+    @property
+    def trace(self) -> list[TraceRow]:
+        """All rows so far."""
+        self.engine.flush()
+        return list(select(self.engine.connection))
+
+    def trace_lines(self) -> Iterable[str]:
+        """The trace file's lines."""
+        self.engine.flush()
+        return jsonl(select(self.engine.connection), self.payload)
+
+    def payload(self, digest: str) -> str | None:
+        """The text of a payload, or None when it is not stored."""
+        try:
+            return self.engine.reader.payload(digest)
+        except LookupError:
+            return None
+
+
+class AsyncSimulation:
+    """A `Simulation` with coroutines, for async tests: the same calls, awaited.
+
+    In virtual time nothing is waited for really; the calls exist so that async code reads naturally.
+    """
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+
+    @classmethod
+    def load(cls, project: str | Path | Project | None = None, **options: Any) -> AsyncSimulation:
+        """As `Simulation.load`."""
+        return cls(Simulation.load(project, **options))
+
+    async def __aenter__(self) -> AsyncSimulation:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.simulation.close()
+
+    async def perform(self, operation: Operation[T]) -> T:
+        """Carry out one operation."""
+        return self.simulation.perform(operation)
+
+    def queue(self, name: str) -> AsyncQueue:
+        """A queue by its name."""
+        return AsyncQueue(self.simulation.queue(name)._operations, self.perform)
+
+    def bucket(self, name: str) -> AsyncBucket:
+        """A bucket by its name."""
+        return AsyncBucket(self.simulation.bucket(name)._operations, self.perform)
+
+    async def invoke(self, function: str, event: Any = None, **options: Any) -> InvocationResult:
+        """Invoke a function by its name."""
+        return self.simulation.invoke(function, event, **options)
+
+    async def advance(self, duration: str | int | float) -> None:
+        """Let virtual time pass."""
+        self.simulation.advance(duration)
+
+    async def run_until_idle(self, horizon: str | int | float = "24h") -> Idle:
+        """Run until idle."""
+        return self.simulation.run_until_idle(horizon)
+
+
+__all__ = [
+    "AsyncSimulation",
+    "AwsFault",
+    "Bucket",
+    "InvocationResult",
+    "Queue",
+    "Simulation",
+    "current",
+]
