@@ -43,8 +43,7 @@ def read_engine_row(connection: sqlite3.Connection) -> EngineRow:
 def write_engine_row(connection: sqlite3.Connection, row: EngineRow) -> None:
     """Replace the engine's row."""
     connection.execute(
-        "UPDATE engine SET now_ms = ?, ahead_ms = ?, next_seq = ?, next_row = ?, incarnation = ?, ids = ?"
-        " WHERE id = 1",
+        "UPDATE engine SET now_ms = ?, ahead_ms = ?, next_seq = ?, next_row = ?, incarnation = ?, ids = ? WHERE id = 1",
         (row.now_ms, row.ahead_ms, row.next_seq, row.next_row, row.incarnation, json.dumps(row.ids)),
     )
 

@@ -79,9 +79,7 @@ class BatchRunner:
         engine = self._engine
         self._begin()
         for item in submitted:
-            engine.agenda.push(
-                Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to)
-            )
+            engine.agenda.push(Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to))
         ends = time.perf_counter() + BUDGET_S
         count = 0
         more = False
@@ -99,9 +97,7 @@ class BatchRunner:
         total = Outcome()
         self._begin()
         for item in submitted:
-            engine.agenda.push(
-                Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to)
-            )
+            engine.agenda.push(Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to))
         _extend(total, self._commit(False))
         due = sum(1 for entry in engine.agenda.entries() if entry.at_ms <= engine.now_ms)
         for _ in range(due):

@@ -77,8 +77,7 @@ def open_inline(path: Path, *, synchronous: str = "normal", busy_s: float = _BUS
 def _refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
     """A file with tables but without ours is somebody's data: it is not to be written into."""
     names = {
-        name
-        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
     }
     if names and "schema_versions" not in names:
         raise StateError(
@@ -87,9 +86,7 @@ def _refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
-async def open_file(
-    path: Path, *, synchronous: str = "normal", busy_s: float = _BUSY_S
-) -> SteppingConnection:
+async def open_file(path: Path, *, synchronous: str = "normal", busy_s: float = _BUSY_S) -> SteppingConnection:
     """The state file, created with its folder when absent, behind a thread of its own. As `open_inline`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,9 +112,7 @@ def explain(path: Path | str, error: sqlite3.Error) -> StateError:
     name = getattr(error, "sqlite_errorname", "") or ""
     text = str(error)
     if name.startswith("SQLITE_FULL"):
-        return StateError(
-            f"{path}: the disk is full; nothing of this change was kept\n  fix: free some space"
-        )
+        return StateError(f"{path}: the disk is full; nothing of this change was kept\n  fix: free some space")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StateError(
             f"{path}: another program holds the database locked; nothing of this change was kept\n"
@@ -131,9 +126,7 @@ def explain(path: Path | str, error: sqlite3.Error) -> StateError:
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
         return StateError(f"{path}: cannot be opened for writing ({text})")
     if name.startswith("SQLITE_IOERR"):
-        return StateError(
-            f"{path}: the disk refused to read or write ({name}); nothing of this change was kept"
-        )
+        return StateError(f"{path}: the disk refused to read or write ({name}); nothing of this change was kept")
     return StateError(f"{path}: {text}")
 
 

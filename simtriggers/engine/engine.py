@@ -220,9 +220,7 @@ class Engine:
         for checker in self.checkers:
             broken = checker(self, entry)
             if broken:
-                raise InvariantBroken(
-                    f"after {type_name(entry.command)} on {entry.arn}:\n  " + "\n  ".join(broken)
-                )
+                raise InvariantBroken(f"after {type_name(entry.command)} on {entry.arn}:\n  " + "\n  ".join(broken))
 
 
 # --- effects ------------------------------------------------------------------------------------
@@ -230,9 +228,7 @@ class Engine:
 
 def _deliver(engine: Engine, entry: Entry, effect: fx.Deliver) -> None:
     delivery = Delivery(effect.payload, effect.policy, 1, engine.now_ms, effect.dead_letter, effect.context)
-    engine.agenda.push(
-        Entry(engine.now_ms, ORDINARY, effect.arn, delivery, effect.cause, order_key=effect.order_key)
-    )
+    engine.agenda.push(Entry(engine.now_ms, ORDINARY, effect.arn, delivery, effect.cause, order_key=effect.order_key))
 
 
 def _call(engine: Engine, entry: Entry, effect: fx.Call) -> None:
