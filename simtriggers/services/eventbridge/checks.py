@@ -26,9 +26,7 @@ def check_rule(command: PutResource) -> Refused | None:
     config = command.config
     if command.kind != KIND:
         return _not_supported(f"A {command.kind} of EventBridge")
-    extra = sorted(
-        (config.keys() - _KEYS) | {key for row in config["targets"] for key in row.keys() - _TARGET_KEYS}
-    )
+    extra = sorted((config.keys() - _KEYS) | {key for row in config["targets"] for key in row.keys() - _TARGET_KEYS})
     if extra:
         return _not_supported(f"{', '.join(extra)} of a rule")
     if not is_name(command.name):
@@ -81,9 +79,7 @@ def _name_refused(name: str, member: str) -> Refused:
 
 
 def _constraint(shown: object, member: str, rule: str) -> Refused:
-    return _refused(
-        f"1 validation error detected: Value '{shown}' at '{member}' failed to satisfy constraint: {rule}"
-    )
+    return _refused(f"1 validation error detected: Value '{shown}' at '{member}' failed to satisfy constraint: {rule}")
 
 
 def _refused(message: str) -> Refused:

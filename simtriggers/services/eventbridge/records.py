@@ -6,14 +6,14 @@ order of the keys is that of delivered events.
 
 from __future__ import annotations
 
-from ...kernel.clock import iso_s
 from ...kernel.codec import to_json
 
 
-def scheduled_event(*, event_id: str, account: str, region: str, scheduled_ms: int, rule_arn: str) -> str:
+def scheduled_event(*, event_id: str, account: str, region: str, time: str, rule_arn: str) -> str:
     """The minified JSON text of a Scheduled Event.
 
-    `time` is when it was due and not when it was sent, with whole seconds; `detail` is an empty object.
+    `time` is when it was due and not when it was sent, such as `2026-01-15T12:34:00Z`; `detail` is an
+    empty object.
     """
     return to_json(
         {
@@ -22,7 +22,7 @@ def scheduled_event(*, event_id: str, account: str, region: str, scheduled_ms: i
             "detail-type": "Scheduled Event",
             "source": "aws.events",
             "account": account,
-            "time": iso_s(scheduled_ms),
+            "time": time,
             "region": region,
             "resources": [rule_arn],
             "detail": {},

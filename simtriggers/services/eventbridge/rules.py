@@ -85,7 +85,8 @@ def _start(decision: Decision, settings: RuleSettings, entry: Entry, *, now_ms: 
         return
     started = _note("ScheduleStarted", entry, ids, {"schedule": text, "first": iso_s(first_ms)})
     decision.notes.append(started)
-    decision.effects.append(_turn(first_ms, cause=started.id))
+    # A rate's first turn is due now: a run is not idle before it has been taken.
+    decision.effects.append(_turn(first_ms, cause=started.id, background=first_ms > now_ms))
 
 
 def decide_remove(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
@@ -117,16 +118,15 @@ def decide_fires(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) 
         return _missed(settings, entry, scheduled_ms, now_ms=now_ms, ids=ids)
     arn = entry.arn
     event_id = ids.uuid("events.event_id")
-    details: dict[str, Any] = {"scheduled": iso_s(scheduled_ms), "targets": len(settings.targets)}
+    scheduled = iso_s(scheduled_ms)
+    details: dict[str, Any] = {"scheduled": scheduled, "targets": len(settings.targets)}
     fired = Note(ids.row_id(), "ScheduleFired", arn, event_id, entry.cause, details)
     decision = Decision(notes=[fired])
     event: Payload | None = None
     if settings.takes_event:
         region, account = region_and_account(arn)
         event = payload(
-            scheduled_event(
-                event_id=event_id, account=account, region=region, scheduled_ms=scheduled_ms, rule_arn=arn
-            )
+            scheduled_event(event_id=event_id, account=account, region=region, time=scheduled, rule_arn=arn)
         )
         details["payload"] = event.digest
         decision.payloads.append(event)
@@ -136,9 +136,7 @@ def decide_fires(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) 
         if target.input is not None:
             decision.payloads.append(target.input)
         context = (("source", arn), ("rule_arn", arn), ("target_arn", target.arn), ("subject", event_id))
-        decision.effects.append(
-            Deliver(target.arn, sent.digest, target.policy, fired.id, target.dead_letter, context)
-        )
+        decision.effects.append(Deliver(target.arn, sent.digest, target.policy, fired.id, target.dead_letter, context))
     next_ms = next_fire_ms(settings.schedule, scheduled_ms, phase_ms=scheduled_ms)
     _go_on(decision, settings, entry, next_ms, last_ms=scheduled_ms, ids=ids)
     return decision
@@ -164,8 +162,8 @@ def _go_on(
     decision.notes.append(_note("ScheduleEnded", entry, ids, details, cause=decision.notes[0].id))
 
 
-def _turn(at_ms: int, *, cause: int) -> Timer:
-    return Timer(TIMER, at_ms, ScheduleFires(at_ms), cause, background=True)
+def _turn(at_ms: int, *, cause: int, background: bool = True) -> Timer:
+    return Timer(TIMER, at_ms, ScheduleFires(at_ms), cause, background=background)
 
 
 def _note(kind: str, entry: Entry, ids: Ids, details: dict[str, Any], *, cause: int | None = None) -> Note:

@@ -101,9 +101,7 @@ class World:
             self.rows[arn] = Resource(arn, kind, name, parsed, revision, created_ms)
         elif statement is resources.UNWIRE:
             assert before is not None
-            self.rows[arn] = Resource(
-                arn, before.kind, before.name, before.config, before.revision + 1, 0, False
-            )
+            self.rows[arn] = Resource(arn, before.kind, before.name, before.config, before.revision + 1, 0, False)
 
 
 def put(schedule: str = "rate(5 minutes)", **keys: Any) -> PutResource:
@@ -124,7 +122,7 @@ def test_a_rate_starts_at_once() -> None:
     assert (decision.reply, decision.touched) == (1, [RULE])
     started = {"schedule": "rate(5 minutes)", "first": "2026-01-15T12:34:56Z"}
     assert decision.notes == [Note(1, "ScheduleStarted", RULE, "nightly", 1, started)]
-    assert decision.effects == [Timer("schedule", START, ScheduleFires(START), 1, background=True)]
+    assert decision.effects == [Timer("schedule", START, ScheduleFires(START), 1, background=False)]
     world.run_until(START + 10 * MINUTE)
     assert [when for when, _ in world.sent] == [START, START + 5 * MINUTE, START + 10 * MINUTE]
 
@@ -266,7 +264,7 @@ def test_powertools_reads_the_event() -> None:
         event_id="0f6b2b7c-6a51-4f3e-9f0e-5f6a2f0b9d10",
         account="123456789012",
         region="eu-west-1",
-        scheduled_ms=parse_iso("2026-03-02T09:00:00.999Z"),
+        time="2026-03-02T09:00:00Z",
         rule_arn=RULE,
     )
     found = EventBridgeModel.model_validate_json(text)
