@@ -9,7 +9,7 @@ as a subprocess at work; a stuck run prints who holds it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -31,22 +31,31 @@ class VirtualClock:
         return self._now_ms
 
 
+def _machine_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 class WallClock:
     """The machine's time, times `speed`, plus what `advance` skipped; never earlier than `floor_ms`.
 
-    A machine clock that jumps back holds this one still until it has caught up.
+    A machine clock that jumps back holds this one still until it has caught up. `machine_ms` reads the
+    machine's time in milliseconds.
     """
 
-    def __init__(self, *, speed: float = 1.0, offset_ms: int = 0, floor_ms: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        speed: float = 1.0,
+        offset_ms: int = 0,
+        floor_ms: int = 0,
+        machine_ms: Callable[[], int] = _machine_ms,
+    ) -> None:
         assert speed > 0
+        self._machine_ms = machine_ms
         self.speed = speed
         self.offset_ms = offset_ms
         self._floor_ms = floor_ms
         self._base_ms = self._machine_ms()
-
-    @staticmethod
-    def _machine_ms() -> int:
-        return time.time_ns() // 1_000_000
 
     def now_ms(self) -> int:
         """The simulated time."""
@@ -63,6 +72,7 @@ class WallClock:
 
     def advance(self, by_ms: int) -> None:
         """Skip ahead by `by_ms` of simulated time."""
+        self._floor_ms = self.now_ms() + by_ms  # shows at once, also while the machine's clock is behind
         self.offset_ms += by_ms
 
     def seconds_until(self, at_ms: int) -> float:

@@ -81,11 +81,21 @@ def _default(item: object) -> object:
     if names is not None:
         row: dict[str, object] = {_TAG: _names[type(item)]}
         for name in names:
-            row[name] = getattr(item, name)
+            row[name] = _guarded(getattr(item, name))
         return row
     if isinstance(item, bytes):
         return {_TAG: "bytes", "base64": base64.b64encode(item).decode()}
     raise TypeError(f"{type(item).__name__} cannot be stored in the agenda")
+
+
+def _guarded(item: object) -> object:
+    """A user's JSON may hold our tag as a key: such a document is kept as text."""
+    if type(item) is dict:
+        text = _compact.encode(item)
+        return {_TAG: "json", "text": text} if _TAG in text else item
+    if type(item) is tuple:
+        return [_guarded(part) for part in item]
+    return item
 
 
 def _tuples(item: object) -> object:
@@ -98,6 +108,8 @@ def _object(row: dict[str, Any]) -> object:
         return row
     if name == "bytes":
         return base64.b64decode(row["base64"])
+    if name == "json":
+        return json.loads(row["text"])
     return _registry[name](**{key: _tuples(item) for key, item in row.items()})
 
 
@@ -107,7 +119,7 @@ _decoder = json.JSONDecoder(object_hook=_object)
 
 def encode(item: object) -> str:
     """The JSON text of a command, value or None."""
-    return _encoder.encode(item)
+    return _encoder.encode(_guarded(item))
 
 
 def decode(text: str) -> Any:
