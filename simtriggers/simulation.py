@@ -41,16 +41,16 @@ START = "2026-01-15T12:00:00Z"
 
 Perform = Callable[[Operation[Any]], Any]
 
-_simulations: weakref.WeakValueDictionary[int, Simulation] = weakref.WeakValueDictionary()
+_simulations: weakref.WeakSet[Simulation] = weakref.WeakSet()
 
 
 def current() -> Simulation:
     """The simulation whose handler is running. Raises SimtriggersError outside of one."""
     running = inline.current()
-    found = _simulations.get(id(running.hub)) if running is not None else None
-    if found is None:
-        raise SimtriggersError("current() is for handlers that run in process, inside a simulation")
-    return found
+    for simulation in _simulations:
+        if running is not None and simulation.runtimes.inline.owns(running):
+            return simulation
+    raise SimtriggersError("current() is for handlers that run in process, inside a simulation")
 
 
 def duration_ms(text: str | int | float) -> int:
@@ -182,7 +182,7 @@ class Simulation:
         if check_invariants:
             self.engine.checkers.append(checkers.sql_invariants(checkers.of_services(self.engine)))
             self.engine.checkers.append(checkers.time_never_goes_back())
-        _simulations[id(self.engine)] = self
+        _simulations.add(self)
         self._declare()
 
     def _declare(self) -> None:

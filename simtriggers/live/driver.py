@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import anyio
 import anyio.abc
@@ -29,11 +29,14 @@ from ..engine.schema import migrate
 from ..errors import SimtriggersError, StateError
 from ..kernel.agenda import FOREVER_MS, REPLY, Agenda
 from ..kernel.clock import WallClock
-from ..kernel.effects import Caller
+from ..kernel.effects import Caller, Payload
 from ..kernel.ids import Ids
 from ..kernel.service import Service
 from ..kernel.trace import Trace
 
+T = TypeVar("T")
+
+_PUT_PAYLOAD = "INSERT OR IGNORE INTO payloads (digest, body) VALUES (?, ?)"
 _IDLE_CHECKPOINT_S = 0.5
 _WAL_LIMIT = 64 * 1024 * 1024
 _RETRY_S = 1.0
@@ -133,9 +136,7 @@ class LiveEngine:
         ids = Ids(self._seed, row.incarnation)
         ids.next_row = row.next_row
         agenda = Agenda(next_seq=row.next_seq, track=True)
-        self.engine = Engine(
-            raw, Router(self._services), ids=ids, agenda=agenda, trace=self.trace, strict=False
-        )
+        self.engine = Engine(raw, Router(self._services), ids=ids, agenda=agenda, trace=self.trace, strict=False)
         self.engine.now_ms = row.now_ms
         self._batches = BatchRunner(self.engine, incarnation=row.incarnation)
         await self._connection.hop(lambda db: agenda_store.load(db, agenda, drop_callers=True))
@@ -199,6 +200,22 @@ class LiveEngine:
         if isinstance(waiter.value, BaseException):
             raise waiter.value
         return waiter.value
+
+    async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `function(connection)` between batches; it must not write. Raises StateError."""
+        result: list[T] = []
+        try:
+            with anyio.CancelScope(shield=True):
+                result.append(await self._connection.hop(function))
+        except sqlite3.Error as error:
+            raise explain(self._state, error) from error
+        return result[0]
+
+    async def store(self, payloads: Iterable[Payload]) -> None:
+        """Keep texts that commands to come name by digest. Raises StateError."""
+        rows = [(item.digest, item.body) for item in payloads]
+        if rows:
+            await self.read(lambda db: db.executemany(_PUT_PAYLOAD, rows))
 
     def post(self, arn: str, command: Any, *, cause: int = 0) -> None:
         """Give a command to its resource without waiting; kept and tried again if a commit fails."""
@@ -268,9 +285,7 @@ class LiveEngine:
         clock_ms, ahead_ms = self.clock.now_ms(), self.clock.ahead_ms()
         try:
             with anyio.CancelScope(shield=True):
-                outcome = await self._connection.hop(
-                    lambda _: self._batches.run(inbox, clock_ms, ahead_ms=ahead_ms)
-                )
+                outcome = await self._connection.hop(lambda _: self._batches.run(inbox, clock_ms, ahead_ms=ahead_ms))
         except sqlite3.Error as error:
             await self._refused_by_database(inbox, explain(self._state, error))
             return
@@ -289,9 +304,7 @@ class LiveEngine:
                 waiter.event.set()
         for start in outcome.invokes:
             self._crash.passed("before_invoke")
-            self._running[f"{start.invocation_id}/{start.attempt}"] = (
-                f"{start.function_name} {start.request_id}"
-            )
+            self._running[f"{start.invocation_id}/{start.attempt}"] = f"{start.function_name} {start.request_id}"
             handlers.start_soon(self._invoke, start)
         self.trace.publish(outcome.rows)
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from ..aws.contracts import PutResource, RemoveResource
 from ..errors import UserError
-from ..services.eventbridge.config import ScheduleTrigger, rule_resource
+from ..services.eventbridge.config import rule_resource
 from ..services.lambda_.config import SqsTrigger
 from ..services.lambda_.settings import function_resource, mapping_resource
 from ..services.s3.config import bucket_resource
 from ..services.sqs.config import in_order, queue_resource
 from .environment import file_variables
-from .model import Project, s3_triggers
+from .model import Project, s3_triggers, schedules
+
+_CODE = (".py", ".so")
+_NOT_CODE = frozenset({".simtriggers", ".git", "__pycache__", ".venv", "node_modules"})
 
 KEEPS_DATA = ("queue", "bucket")
 
@@ -29,6 +34,7 @@ class Declared:
 def declare(project: Project, *, default_runtime: str, folders: bool) -> list[Declared]:
     """The project's resources, in order.
 
+    Raises UserError for what only shows here, such as a missing env_file.
     `default_runtime` holds for functions that name none (`process` live, `inline` virtual). `folders`:
     buckets are the folders they name; without it they are kept in the state alone (virtual runs).
     """
@@ -42,6 +48,7 @@ def declare(project: Project, *, default_runtime: str, folders: bool) -> list[De
                     name,
                     function,
                     code_uri=str(project.code_uri(name)),
+                    code_sha256=code_sha256(project.code_uri(name)) if folders else "",
                     default_runtime=default_runtime,
                     file_variables=file_variables(project.folder, function.env_file),
                 )
@@ -50,18 +57,27 @@ def declare(project: Project, *, default_runtime: str, folders: bool) -> list[De
             raise UserError(f"functions.{name}: {error}") from None
     for name, bucket in resources.buckets.items():
         folder = str(bucket_folder(project, bucket.folder)) if folders and bucket.folder else None
-        made.append(
-            bucket_resource(names, name, bucket, triggers=s3_triggers(resources, name), folder=folder)
-        )
+        made.append(bucket_resource(names, name, bucket, triggers=s3_triggers(resources, name), folder=folder))
     for name, function in resources.functions.items():
-        for index, trigger in enumerate(function.triggers, start=1):
+        for trigger in function.triggers:
             if isinstance(trigger, SqsTrigger):
                 made.append(mapping_resource(names, name, trigger))
-            elif isinstance(trigger, ScheduleTrigger):
-                target = trigger.dead_letter_target
-                letters = names.queue(target) if target is not None else None
-                made.append(rule_resource(names, name, index, trigger, letters))
+        for _, number, schedule in schedules(function):
+            target = schedule.dead_letter_target
+            letters = names.queue(target) if target is not None else None
+            made.append(rule_resource(names, name, number, schedule, letters))
     return [Declared(arn, command) for arn, command in made]
+
+
+def code_sha256(folder: Path) -> str:
+    """A digest of the code below a folder: names, sizes and times of its Python files."""
+    digest = sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _CODE and not _NOT_CODE & set(path.relative_to(folder).parts):
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def bucket_folder(project: Project, folder: str) -> Path:
@@ -75,6 +91,4 @@ def removals(declared: list[Declared], existing: list[tuple[str, str]]) -> list[
     Queues and buckets keep their data and lose only what they trigger; the rest is removed.
     """
     kept = {each.arn for each in declared}
-    return [
-        (arn, RemoveResource(wiring_only=kind in KEEPS_DATA)) for arn, kind in existing if arn not in kept
-    ]
+    return [(arn, RemoveResource(wiring_only=kind in KEEPS_DATA)) for arn, kind in existing if arn not in kept]

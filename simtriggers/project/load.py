@@ -72,9 +72,7 @@ class Document:
             found = found[step]
         return found
 
-    def error(
-        self, path: KeyPath, problem: str, *, rule: str = "", fix: str = "", key: bool = False
-    ) -> UserError:
+    def error(self, path: KeyPath, problem: str, *, rule: str = "", fix: str = "", key: bool = False) -> UserError:
         """A UserError about the value at `path`, or about its key."""
         return UserError(problem, where=self.where(path, key), rule=rule, fix=fix)
 
@@ -115,9 +113,7 @@ def parse_yaml(text: str, name: str) -> Document:
         raise UserError(
             "lists or mappings stand too deep inside each other", where=Where(name), fix="use fewer levels"
         ) from None
-    raise UserError(
-        "the file is empty", where=Where(name), fix="write the first key into it, such as 'queues:'"
-    )
+    raise UserError("the file is empty", where=Where(name), fix="write the first key into it, such as 'queues:'")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -223,9 +219,7 @@ class _Builder:
         """The mapping's own keys first, then those that `<<` brings and that it does not have itself."""
         for source in merged:
             if not isinstance(source, MappingNode):
-                self._fail(
-                    source, "'<<' takes a mapping or a list of mappings", fix="name an anchor, as in *base"
-                )
+                self._fail(source, "'<<' takes a mapping or a list of mappings", fix="name an anchor, as in *base")
                 continue
             missing = [pair for pair in source.value if getattr(pair[0], "value", None) not in own]
             self._open.append(source)

@@ -17,9 +17,10 @@ from pydantic import Field
 from ..aws.arn import Names
 from ..aws.quantities import Milliseconds, Settings
 from ..errors import UserError
-from ..services.eventbridge.config import ScheduleTrigger
+from ..services.eventbridge.config import ScheduleTrigger, rule_name
 from ..services.lambda_.config import FunctionConfig, SqsTrigger, Target, check_function_name
 from ..services.s3.config import BucketConfig, S3Trigger, overlap_of
+from ..services.s3.events import bucket_name_problem
 from ..services.sqs.config import QueueConfig, in_order, queue_name_problem
 from .handlers import handler_problem
 from .load import Document, KeyPath, load_yaml, raise_all, suggest
@@ -236,7 +237,17 @@ def _raw_reference_places(sections: dict[str, object]) -> Iterator[tuple[str, Ke
         yield "queues", ("functions", name, "dead_letter_config", "target")
 
 
+def schedules(function: FunctionDeclaration) -> list[tuple[int, int, ScheduleTrigger]]:
+    """A function's schedules: place among the triggers, number among the schedules from 1, trigger."""
+    found = [(index, each) for index, each in enumerate(function.triggers) if isinstance(each, ScheduleTrigger)]
+    return [(index, number, each) for number, (index, each) in enumerate(found, start=1)]
+
+
 def _bad_names(resources: Resources, document: Document, at: KeyPath) -> Iterator[UserError]:
+    for name in resources.buckets:
+        problem = bucket_name_problem(name)
+        if problem is not None:
+            yield document.error((*at, "buckets", name), problem, fix="rename the bucket", key=True)
     for name in resources.queues:
         problem = queue_name_problem(name)
         if problem is not None:
@@ -283,7 +294,14 @@ def _bad_wiring(project: Project, document: Document, at: KeyPath) -> Iterator[U
                 fix="give them different prefixes or suffixes, or different events",
                 key=True,
             )
+    rules: set[str] = set()
     for name, function in resources.functions.items():
+        for index, number, schedule in schedules(function):
+            rule = rule_name(name, number, schedule)
+            if rule in rules:
+                place = (*at, "functions", name, "triggers", index)
+                yield document.error(place, f"two schedules have the name {rule!r}", fix="rename one of them")
+            rules.add(rule)
         seen: set[str] = set()
         for index, trigger in enumerate(function.triggers):
             if not isinstance(trigger, SqsTrigger):

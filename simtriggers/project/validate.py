@@ -95,9 +95,7 @@ def _one_per_union(spots: list[tuple[Spot, ErrorDetails]]) -> list[tuple[Spot, E
         members: dict[str, list[tuple[Spot, ErrorDetails]]] = {}
         for spot, detail in found:
             members.setdefault(spot.member, []).append((spot, detail))
-        inside = {
-            name: each for name, each in members.items() if any(len(s.path) > len(place) for s, _ in each)
-        }
+        inside = {name: each for name, each in members.items() if any(len(s.path) > len(place) for s, _ in each)}
         if inside:
             likeliest = min(inside, key=lambda name: len(inside[name]))
             kept += inside[likeliest]
@@ -204,17 +202,11 @@ def _error(document: Document, spot: Spot, detail: ErrorDetails) -> UserError:
         return document.error(spot.path, shown, rule=rule, fix=fix)
     wanted = _wanted(kind)
     if kind == "one_of":
-        return document.error(
-            spot.path, f"{shown}; expected is {context['wanted']}", fix=f"write {context['wanted']}"
-        )
+        return document.error(spot.path, f"{shown}; expected is {context['wanted']}", fix=f"write {context['wanted']}")
     if wanted:
         fix = _KINDS[kind.split("_")[0]][1]
         if detail["input"] is None and spot.path:
-            fix = (
-                f"write '{spot.path[-1]}: {{}}'"
-                if wanted == "a mapping"
-                else "write a value, or remove the key"
-            )
+            fix = f"write '{spot.path[-1]}: {{}}'" if wanted == "a mapping" else "write a value, or remove the key"
         return document.error(spot.path, f"{shown}; expected is {wanted}", fix=fix)
     return document.error(spot.path, shown, rule=detail["msg"])
 

@@ -1,0 +1,334 @@
+"""`simtriggers up`: a project live. Ties the engine, the folders, the endpoint and the reload together.
+
+Declares the project's resources, takes the wiring off what it no longer declares, and goes on from the
+stored state. Prints nothing by itself: it tells its `Screen`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+import watchfiles
+
+from .. import __version__
+from ..aws.contracts import PutResource, RemoveResource
+from ..errors import SimtriggersError, StateError, UserError
+from ..kernel.clock import iso_ms
+from ..kernel.codec import to_json
+from ..kernel.effects import Refused
+from ..kernel.trace import TraceRow
+from ..operations import Operation
+from ..project.declare import Declared, declare, removals
+from ..project.load import Document, raise_all, suggest
+from ..project.model import Project, load_project
+from ..project.validate import check
+from ..registry import SERVICES
+from ..runtimes.live import LiveRuntimes
+from ..scenario import steps
+from ..scenario.model import Step
+from ..services.s3.commands import DeleteObject, PutObject
+from ..services.s3.config import parse_bucket
+from .driver import LiveEngine
+from .endpoint import HOST, Server, bind, server
+from .folders import BucketFolder
+from .object_files import ObjectFiles
+
+_STORED = "SELECT arn, kind FROM resources WHERE declared_by = 'project' AND wired = 1 ORDER BY arn"
+
+
+class Screen(Protocol):
+    """Where a live simulator says what happens."""
+
+    def ready(self, app: LiveApp) -> None:
+        """Everything is up."""
+
+    def row(self, row: TraceRow) -> None:
+        """A trace row was committed."""
+
+    def log(self, function: str, text: str) -> None:
+        """A handler wrote a line."""
+
+    def problem(self, text: str) -> None:
+        """Something is wrong that does not end the run."""
+
+    def reloaded(self, what: str) -> None:
+        """The project or a handler's code changed and was taken over."""
+
+    def stopping(self, running: list[str]) -> None:
+        """Stopping; these handlers still run."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run. `port` 0 takes a free one; `state` None is the project's own file."""
+
+    project_path: Path
+    port: int = 4566
+    state: Path | None = None
+    speed: float = 1.0
+    synchronous: str = "normal"
+    watch_code: bool = True
+
+
+class LiveApp:
+    """One live simulator. `await serve()` runs it until it is told to stop."""
+
+    def __init__(self, options: Options, screen: Screen) -> None:
+        self.options = options
+        self.screen = screen
+        self.project: Project = load_project(options.project_path)
+        self.state = (options.state or self.project.state_path).resolve()
+        self.listener: socket.socket = bind(options.port)
+        self.port = int(self.listener.getsockname()[1])
+        self._server: Server = server(self)
+        self._folders: dict[str, anyio.CancelScope] = {}
+        self._watched: dict[str, str] = {}
+        self._objects: dict[str, ObjectFiles] = {}
+        self._ready = False
+        self.runtimes: LiveRuntimes
+        self.engine: LiveEngine
+
+    @property
+    def url(self) -> str:
+        """The endpoint's address."""
+        return f"http://{HOST}:{self.port}"
+
+    # --- the run --------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Run until SIGINT or SIGTERM. Raises StateError or UserError for what cannot start."""
+        self.runtimes = LiveRuntimes(lambda: self.engine.clock.now_ms(), on_log=self.screen.log)
+        self.engine = LiveEngine(
+            SERVICES,
+            self.project.names,
+            self.state,
+            runtime=self.runtimes,
+            speed=self.options.speed,
+            synchronous=self.options.synchronous,
+            retention_ms=self.project.trace_retention_ms,
+            on_problem=self.screen.problem,
+        )
+        make_state_folder(self.state)
+        await self.engine.open()
+        self.engine.trace.subscribe(self.screen.row)
+        try:
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(self.engine.run)
+                try:
+                    await self._start(tasks)
+                    await self._until_signal()
+                finally:
+                    self.screen.stopping(self.engine.running())
+                    self._stop(tasks)
+        finally:
+            self.listener.close()
+
+    async def _start(self, tasks: anyio.abc.TaskGroup) -> None:
+        tasks.start_soon(self._serve_http)
+        await self._declare(tasks)
+        if self.options.watch_code:
+            tasks.start_soon(self._reload_on_change, tasks)
+        self._ready = True
+        self.screen.ready(self)
+
+    def _stop(self, tasks: anyio.abc.TaskGroup) -> None:
+        self._ready = False
+        self._server.should_exit = True
+        for scope in self._folders.values():
+            scope.cancel()
+        self.engine.stop()
+
+    async def _serve_http(self) -> None:
+        await self._server.serve(sockets=[self.listener])
+
+    async def _until_signal(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                return
+
+    # --- resources ------------------------------------------------------------------------------
+
+    async def _declare(self, tasks: anyio.abc.TaskGroup) -> None:
+        """Bring the stored resources to what the project says, and watch the buckets' folders.
+
+        Raises UserError for what AWS refuses.
+        """
+        cause = self.engine.engine.root_cause
+        declared = declare(self.project, default_runtime="process", folders=True)
+        stored = await self.engine.read(lambda db: db.execute(_STORED).fetchall())
+        for arn, command in removals(declared, stored):
+            await self._tell(arn, command, cause)
+        for each in declared:
+            await self._tell(each.arn, each.command, cause)
+        buckets = {each.command.name: each for each in declared if each.command.kind == "bucket"}
+        for name in [name for name in self._folders if self._watched.get(name) != _folder_config(buckets.get(name))]:
+            self._folders.pop(name).cancel()
+            self._objects.pop(name, None)
+        self._watched = {name: _folder_config(each) for name, each in buckets.items()}
+        for name, each in buckets.items():
+            if name not in self._folders:
+                await self._watch_bucket(tasks, name, each.arn, each.command.config)
+
+    async def _tell(self, arn: str, command: PutResource | RemoveResource, cause: int) -> None:
+        reply = await self.engine.submit(arn, command, cause=cause)
+        if isinstance(reply, Refused):
+            raise UserError(f"{arn}: {reply.message}")
+
+    async def _watch_bucket(self, tasks: anyio.abc.TaskGroup, name: str, arn: str, config: dict[str, Any]) -> None:
+        settings = parse_bucket(config)
+        if not settings.folder:
+            return
+        Path(settings.folder).mkdir(parents=True, exist_ok=True)
+        folder = BucketFolder(arn, settings, self.engine.submit)
+        self._objects[name] = ObjectFiles(arn, settings, self.engine.submit, self.state.parent)
+        await self._objects[name].settle()
+        self._folders[name] = await tasks.start(self._run_folder, folder)
+
+    async def _run_folder(
+        self,
+        folder: BucketFolder,
+        *,
+        task_status: anyio.abc.TaskStatus[anyio.CancelScope] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as inner:
+                await inner.start(folder.run)
+                task_status.started(scope)
+
+    # --- reload ---------------------------------------------------------------------------------
+
+    async def _reload_on_change(self, tasks: anyio.abc.TaskGroup) -> None:
+        """Take over the project file and the handlers' code when they change. A mistake is shown, and what
+        ran before goes on."""
+        while True:
+            roots = {
+                str(self.project.folder),
+                *(str(self.project.code_uri(f)) for f in self.project.resources.functions),
+            }
+            async for changes in watchfiles.awatch(*sorted(roots), watch_filter=_is_source, step=20, debounce=200):
+                names = sorted({Path(path).name for _, path in changes})
+                try:
+                    await self._reload(tasks)
+                except SimtriggersError as error:
+                    self.screen.problem(f"not reloaded, what ran before goes on:\n{error}")
+                else:
+                    self.screen.reloaded(", ".join(names))
+                    break
+
+    async def _reload(self, tasks: anyio.abc.TaskGroup) -> None:
+        self.project = load_project(self.options.project_path)
+        await self._declare(tasks)
+
+    # --- the endpoint ---------------------------------------------------------------------------
+
+    def health(self) -> dict[str, Any]:
+        """What `GET /_simtriggers/health` shows."""
+        resources = self.project.resources
+        return {
+            "status": "running" if self._ready else "starting",
+            "version": __version__,
+            "time": iso_ms(self.engine.clock.now_ms()),
+            "speed": self.options.speed,
+            "state": str(self.state),
+            "process": os.getpid(),
+            "buckets": list(resources.buckets),
+            "queues": list(resources.queues),
+            "functions": list(resources.functions),
+            "running": self.engine.running(),
+        }
+
+    async def step(self, data: Any) -> Any:
+        """Carry out one scenario step; returns what the operation answered, as JSON.
+
+        Raises UserError for a step that is not well-formed or not for a live simulator, AwsFault for a refusal.
+        """
+        document = Document("step", data)
+        step, errors = check(Step, document)
+        raise_all(errors)
+        assert step is not None
+        if step.at is not None or step.after is not None:
+            raise UserError("a live step happens now", fix="leave at and after out; use advance to let time pass")
+        if step.restart is not None:
+            raise UserError("a live simulator cannot restart itself", fix="stop it and start it again")
+        if step.advance is not None:
+            return {"time": iso_ms(await self.engine.advance(step.advance * step.times))}
+        self._check_names(step)
+        results = [await self._carry_out(step, operation) for operation in self._operations(step)]
+        return results[0] if step.times == 1 else results
+
+    def _operations(self, step: Step) -> Iterator[Operation[Any]]:
+        return steps.operations(step, self.project.names, self.project.folder, self._payload_text)
+
+    def _payload_text(self, digest: str) -> str:
+        return self.engine.engine.reader.payload(digest)
+
+    def _check_names(self, step: Step) -> None:
+        resources = self.project.resources
+        act = getattr(step, step.act())
+        for key, section in (("bucket", "buckets"), ("queue", "queues"), ("function", "functions")):
+            name = getattr(act, key, None)
+            known = list(getattr(resources, section))
+            if name is not None and name not in known:
+                raise UserError(f"the project has no {key} {name!r}", fix=suggest(name, known))
+
+    async def _carry_out(self, step: Step, operation: Operation[Any]) -> Any:
+        files = self._objects.get((step.put_object or step.delete_object or _NO_BUCKET).bucket)
+        if files is not None and isinstance(operation.command, PutObject):
+            body = operation.command.body
+            raw = body.encode() if isinstance(body, str) else body or b""
+            result = operation.result(await files.put(operation.command.key, raw))
+        elif files is not None and isinstance(operation.command, DeleteObject):
+            result = operation.result(await files.delete(operation.command.key))
+        else:
+            await self.engine.store(operation.payloads)
+            reply = await self.engine.submit(operation.arn, operation.command)
+            result = await self.engine.read(lambda _: operation.result(reply))
+        return _jsonable(result)
+
+
+def _folder_config(declared: Declared | None) -> str:
+    """What a watcher of a bucket's folder depends on: all settings but what the bucket triggers."""
+    config = {} if declared is None else {**declared.command.config, "notifications": []}
+    return to_json(config)
+
+
+class _NoBucket:
+    bucket = ""
+
+
+_NO_BUCKET = _NoBucket()
+
+
+def _jsonable(result: Any) -> Any:
+    if is_dataclass(result) and not isinstance(result, type):
+        return asdict(result)
+    return result
+
+
+_SOURCES = (".py", ".yaml", ".yml", ".env")
+_NOT_SOURCES = frozenset({".simtriggers", ".git", "__pycache__", ".venv", "node_modules", ".pytest_cache"})
+
+
+def _is_source(_: watchfiles.Change, path: str) -> bool:
+    """Files whose change is a new version of the project: its YAML, its code, its variables."""
+    place = Path(path)
+    return (place.suffix in _SOURCES or place.name == ".env") and not _NOT_SOURCES & set(place.parts)
+
+
+def make_state_folder(state: Path) -> None:
+    """Make the folder of the state file, with a .gitignore of its own if it is ours (`.simtriggers`)."""
+    try:
+        state.parent.mkdir(parents=True, exist_ok=True)
+        ignore = state.parent / ".gitignore"
+        if state.parent.name == ".simtriggers" and not ignore.exists():
+            ignore.write_text("*\n")
+    except OSError as error:
+        raise StateError(f"{state.parent}: the folder of the state cannot be made: {error}") from error

@@ -1,0 +1,34 @@
+"""The runtimes of a live world: subprocesses by default, threads for `inline`, stubs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..aws.contracts import Ended, Start
+from .process import ProcessRuntime
+from .thread import ThreadRuntime
+
+
+class LiveRuntimes:
+    """The `live.driver.LiveRuntime` that picks by the function's runtime.
+
+    `on_log(function, text)` is called with each line as a handler writes it.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], *, on_log: Callable[[str, str], None]) -> None:
+        def told(start: Start, at_ms: int, text: str) -> None:
+            on_log(start.function_name, text)
+
+        self._processes = ProcessRuntime(now_ms, on_log=told)
+        self._threads = ThreadRuntime(now_ms, on_log=told)
+
+    async def run(self, start: Start) -> Ended:
+        """Run one attempt to its end."""
+        if start.code.runtime == "inline":
+            return await self._threads.run(start)
+        return await self._processes.run(start)
+
+    async def aclose(self) -> None:
+        """Let running handlers finish within a grace time, then end their processes."""
+        await self._processes.aclose()
+        await self._threads.aclose()
