@@ -1,0 +1,58 @@
+"""What a live state file forgets: trace rows that are too old, and texts that nothing refers to any more.
+
+A text is kept while a service's row, an entry of the agenda, a kept failed step or a trace row names its
+digest. Messages, objects and resources are never touched.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_DIGEST = re.compile(r"\b[0-9a-f]{32}\b")
+_COMMANDS = "SELECT command FROM agenda UNION ALL SELECT command FROM failed_steps"
+_OF_TRACE = (
+    "SELECT value FROM trace, json_each(trace.details)"
+    " WHERE json_each.type = 'text' AND (key = 'payload' OR key LIKE '%!_payload' ESCAPE '!')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """How many trace rows and payloads were deleted."""
+
+    rows: int
+    payloads: int
+
+
+def trim(connection: sqlite3.Connection, *, before_ms: int, payload_columns: Sequence[tuple[str, str]]) -> Trimmed:
+    """Delete trace rows older than `before_ms` and the payloads that nothing names then, all or nothing.
+
+    `payload_columns` are the (table, column) pairs of all services that hold digests. Runs in a
+    transaction of its own, between batches; call `reader.forget_all()` after it. Payloads are looked at
+    only when rows went, since until then their rows name them. Raises sqlite3.Error; nothing has changed
+    then.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        rows = connection.execute("DELETE FROM trace WHERE at_ms < ?", (before_ms,)).rowcount
+        payloads = _forget_payloads(connection, payload_columns) if rows else 0
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return Trimmed(rows, payloads)
+
+
+def _forget_payloads(connection: sqlite3.Connection, payload_columns: Sequence[tuple[str, str]]) -> int:
+    waiting: set[str] = set()
+    for (command,) in connection.execute(_COMMANDS):
+        waiting.update(_DIGEST.findall(command))
+    sources = [f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL" for table, column in payload_columns]
+    kept = " UNION ALL ".join([*sources, _OF_TRACE, "SELECT value FROM json_each(?)"])
+    deleted = connection.execute(f"DELETE FROM payloads WHERE digest NOT IN ({kept})", (json.dumps(sorted(waiting)),))
+    return deleted.rowcount
