@@ -61,7 +61,7 @@ class Environment:
         self.code_uri = start.code.code_uri
         self.handler = start.code.handler
         self.names = Names(self.code_uri)
-        self.generator = random.Random()
+        self.generator = random.Random(0)
         self.generator.seed(int.from_bytes(seed, "big"))
         self.function_name = start.function_name
         self.log: Callable[[str], None] = _nowhere

@@ -150,7 +150,7 @@ class InlineRuntime:
         """The bytes of a function."""
         found = self._streams.get(function_name)
         if found is None:
-            found = self._streams[function_name] = random.Random()
+            found = self._streams[function_name] = random.Random(0)
             found.seed(int.from_bytes(self.hub.seed(function_name), "big"))
         return found
 

@@ -13,20 +13,27 @@ from pathlib import Path
 from types import ModuleType
 
 _EXTENSIONS = (".py", ".so", ".pyd")
+_NEVER = sys.stdlib_module_names | {"simtriggers", "__main__", "__pycache__"}
 
 
-def roots_of(code_uri: str) -> frozenset[str]:
-    """The top-level names that can be imported from a folder.
+def roots_of(code_uri: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The top-level names that can be imported from a folder: modules and packages, and bare folders, which
+    count only where no package of that name is installed.
 
     Names of the standard library are left out (as on Lambda, where it is imported first), and simtriggers.
     """
-    names: set[str] = set()
+    sure: set[str] = set()
+    bare: set[str] = set()
     folder = Path(code_uri)
     for place in folder.iterdir() if folder.is_dir() else ():
         name = place.name.split(".")[0]
-        if name.isidentifier() and (place.suffix in _EXTENSIONS or (place.is_dir() and place.name == name)):
-            names.add(name)
-    return frozenset(names - sys.stdlib_module_names - {"simtriggers", "__main__"})
+        if not name.isidentifier() or name in _NEVER:
+            continue
+        if place.suffix in _EXTENSIONS or (place / "__init__.py").is_file():
+            sure.add(name)
+        elif place.name == name and place.is_dir():
+            bare.add(name)
+    return frozenset(sure), frozenset(bare - sure)
 
 
 class ModuleView:
@@ -35,7 +42,7 @@ class ModuleView:
     def __init__(self, code_uri: str) -> None:
         self._folder = os.path.join(code_uri, "")
         self._real_folder = os.path.join(os.path.realpath(code_uri), "")
-        self._roots = roots_of(code_uri)
+        self._roots, self._bare = roots_of(code_uri)
         self._own: dict[str, ModuleType] = {}
         self._hidden: dict[str, ModuleType] = {}
         self._outside_names: list[str] = []
@@ -70,16 +77,14 @@ class ModuleView:
             self._outside_count = -1
 
     def _owns(self, name: str, module: object) -> bool:
-        if not isinstance(module, ModuleType):
+        root = name.partition(".")[0]
+        if root in self._roots:
+            return True
+        if root in _NEVER or not isinstance(module, ModuleType):
             return False
         path = vars(module).get("__file__")
-        if isinstance(path, str):
-            if f"{os.sep}site-packages{os.sep}" in path:
-                return False
-            return path.startswith((self._folder, self._real_folder)) and self._is_code(name)
-        # A folder without __init__.py: a package without a file.
-        return name.partition(".")[0] in self._roots and hasattr(module, "__path__")
-
-    def _is_code(self, name: str) -> bool:
-        root = name.partition(".")[0]
-        return root not in ("simtriggers", "__main__") and root not in sys.stdlib_module_names
+        if not isinstance(path, str):
+            return root in self._bare and hasattr(module, "__path__")
+        if f"{os.sep}site-packages{os.sep}" in path:
+            return False
+        return root in self._bare or path.startswith((self._folder, self._real_folder))
