@@ -1,0 +1,128 @@
+"""`simtriggers up`: a project live, one readable line for each thing that happens."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..kernel.trace import TraceRow
+    from ..live.app import LiveApp
+
+
+class Terminal:
+    """The live simulator's screen: plain lines on standard output, colour where it is a terminal.
+
+    `verbose` shows every trace row; otherwise what only repeats another row is left out.
+    """
+
+    def __init__(self, *, verbose: bool, colour: bool) -> None:
+        self._verbose = verbose
+        self._colour = colour
+        self._app: LiveApp | None = None
+
+    def _say(self, text: str, style: str = "") -> None:
+        code = {"bad": "31", "good": "32", "dim": "2"}.get(style)
+        print(f"\x1b[{code}m{text}\x1b[0m" if code and self._colour else text, flush=True)
+
+    def ready(self, app: LiveApp) -> None:
+        """Everything is up."""
+        self._app = app
+        resources = app.project.resources
+        for name, bucket in resources.buckets.items():
+            where = f"folder {bucket.folder}" if bucket.folder else "in the state file"
+            self._say(f"bucket    {name}  {where}")
+        for section, word in (("queues", "queue"), ("functions", "function")):
+            for name in getattr(resources, section):
+                self._say(f"{word:<9} {name}")
+        speed = f", {app.options.speed:g} times as fast as the clock" if app.options.speed != 1 else ""
+        self._say(f"simtriggers is up on {app.url}{speed}; state in {_short(app.state)}; Ctrl-C stops it", "good")
+
+    def row(self, row: TraceRow) -> None:
+        """A trace row was committed."""
+        from ..explain import is_minor, narrate
+
+        if self._verbose or not is_minor(row):
+            bad = row.kind.endswith(("Failed", "Dropped", "Skipped")) or "DeadLetter" in row.kind
+            self._say(narrate(row, self._payload), "bad" if bad else "")
+
+    def _payload(self, digest: str) -> str | None:
+        return None
+
+    def log(self, function: str, text: str) -> None:
+        """A handler wrote a line."""
+        for line in text.rstrip("\n").splitlines():
+            self._say(f"{datetime.now():%H:%M:%S}  {function} | {line}", "dim")
+
+    def problem(self, text: str) -> None:
+        """Something is wrong that does not end the run."""
+        print(text, file=sys.stderr, flush=True)
+
+    def reloaded(self, what: str) -> None:
+        """The project or a handler's code changed and was taken over."""
+        self._say(f"reloaded: {what} changed", "good")
+
+    def stopping(self, running: list[str]) -> None:
+        """Stopping; these handlers still run."""
+        tail = f"; waiting for {', '.join(running)}" if running else ""
+        self._say(f"stopping{tail}")
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+@click.command("up")
+@click.argument("project", required=False, type=click.Path(path_type=Path))
+@click.option("--port", default=4566, show_default=True, help="Port of the endpoint; 0 takes a free one.")
+@click.option("--state", type=click.Path(path_type=Path), help="State file (default: .simtriggers/state.db).")
+@click.option("--speed", default=1.0, show_default=True, help="60: a minute passes in a second.")
+@click.option(
+    "--synchronous",
+    type=click.Choice(["normal", "full"]),
+    default="normal",
+    show_default=True,
+    help="normal survives kill -9, full also the loss of power.",
+)
+@click.option("--no-reload", is_flag=True, help="Do not follow changes of the project and its code.")
+@click.option("--verbose", "-v", is_flag=True, help="Show every trace row.")
+def command(
+    project: Path | None,
+    port: int,
+    state: Path | None,
+    speed: float,
+    synchronous: str,
+    no_reload: bool,
+    verbose: bool,
+) -> None:
+    """Run PROJECT (a simtriggers.yaml, or the folder of one) live, until Ctrl-C."""
+    import anyio
+
+    from ..live.app import LiveApp, Options
+
+    if not 0 < speed <= 10_000:
+        raise click.UsageError(f"--speed {speed:g} is not possible; write a number above 0 and up to 10000")
+    if not 0 <= port <= 65_535:
+        raise click.UsageError(f"--port {port} is not a port; write 0 to 65535")
+    screen = Terminal(verbose=verbose, colour=sys.stdout.isatty())
+    options = Options(project or Path(), port, state, speed, synchronous, not no_reload)
+    app = LiveApp(options, screen)
+    try:
+        anyio.run(app.serve)
+    except BaseExceptionGroup as group:
+        raise _only(group) from group
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error that ended the run, out of the groups that task groups wrap it in."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
