@@ -133,7 +133,8 @@ def _check_client(command: Run, event: str) -> Refused | None:
         where = f"line: {getattr(error, 'lineno', 1)}, column: {getattr(error, 'colno', 1)}"
         message = (
             "Could not parse request body into json: Could not parse payload into json:"
-            f" {getattr(error, 'msg', error)}\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); {where}]"
+            f" {getattr(error, 'msg', error)}\n at [Source: REDACTED"
+            f" (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); {where}]"
         )
         return Refused("InvalidRequestContentException", message)
     return None

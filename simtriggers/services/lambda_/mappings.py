@@ -5,7 +5,7 @@ Source: AWS Lambda API Reference, CreateEventSourceMapping; error texts as recor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...aws.contracts import PutResource
 from ...kernel import resources
@@ -15,7 +15,7 @@ from ...kernel.ids import Ids
 from ...kernel.service import Description, Reader, Resource
 from . import limits, store
 from .invocations import not_found
-from .polling import POLL_TIMER, WINDOW_TIMER, MappingView, proceed, read_mapping
+from .polling import POLL_TIMER, WINDOW_TIMER, MappingView, longer_visibility_ms, proceed, read_mapping
 from .settings import MAPPING, MappingSettings, parse_mapping
 
 
@@ -37,7 +37,7 @@ def view_put_mapping(read: Reader, entry: Entry) -> PutMappingView:
         same = (other.config.function_arn, other.config.source_arn) == (new.function_arn, new.source_arn)
         if same and other.arn != entry.arn:
             twin = other.config
-    mapping = read_mapping(read, entry.arn)
+    mapping = replace(read_mapping(read, entry.arn), visibility_ms=longer_visibility_ms(read, new))
     return PutMappingView(mapping, read.resource(new.function_arn), read.describe(new.source_arn), twin)
 
 
@@ -71,23 +71,11 @@ def decide_put_mapping(view: PutMappingView, entry: Entry, *, now_ms: int, ids: 
     decision.notes.append(Note(noted, kind, entry.arn, new.uuid, entry.cause, details))
     if new.enabled:
         resource = Resource(entry.arn, MAPPING, command.name, new, revision, now_ms)
-        state = _with(view.mapping, resource)
+        state = replace(view.mapping, resource=resource)
         proceed(decision, state, state, [], cause=noted, now_ms=now_ms, ids=ids)
     else:
         _stop(decision, entry.arn, view.mapping)
     return decision
-
-
-def _with(state: MappingView, resource: Resource) -> MappingView:
-    return MappingView(
-        resource,
-        state.polling,
-        state.window_end_ms,
-        state.in_flight,
-        state.collected,
-        state.visibility_ms,
-        state.known,
-    )
 
 
 def check_mapping(new: MappingSettings, view: PutMappingView, *, created: bool) -> Refused | None:
@@ -104,7 +92,8 @@ def check_mapping(new: MappingSettings, view: PutMappingView, *, created: bool) 
     if view.twin is not None:
         message = (
             f'An event source mapping with SQS arn (" {new.source_arn} ") and function'
-            f' (" {view.function.name} ") already exists. Please update or delete the existing mapping with UUID {view.twin.uuid}'
+            f' (" {view.function.name} ") already exists.'
+            f" Please update or delete the existing mapping with UUID {view.twin.uuid}"
         )
         return Refused("ResourceConflictException", message, status=409)
     source = view.source

@@ -47,7 +47,6 @@ class FunctionSettings:
     variables: tuple[tuple[str, str], ...]
     log_group_name: str
     log_group_arn: str
-    code_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,6 @@ def parse_function(config: dict[str, Any]) -> FunctionSettings:
         variables=_variables(config, name, region, group, dict(user)),
         log_group_name=group,
         log_group_arn=Names(account, region).log_group(group),
-        code_version=config.get("code_version", ""),
     )
 
 
@@ -176,14 +174,13 @@ def function_resource(
     code_uri: str,
     default_runtime: str,
     file_variables: Mapping[str, str] | None = None,
-    code_version: str = "",
     declared_by: str = "project",
 ) -> tuple[str, PutResource]:
     """The ARN of a function and the command that creates it or brings it up to date.
 
     `code_uri` is the absolute folder; `default_runtime` (`process` or `inline`) holds when the config
     names none; `file_variables` are those of the project's `.env` and of `env_file`, already merged;
-    a new `code_version` gives the function new environments (its files have changed).
+    another `code_sha256` gives the function new environments (its files have changed).
     Raises ValueError for a name or variables that AWS would refuse.
     """
     arn = names.function(check_function_name(name))
@@ -207,7 +204,6 @@ def function_resource(
         "on_failure": target_arn(names, invoke.on_failure),
         "dead_letter": None if dead_letter is None else _queue_arn(names, dead_letter.target),
         "stub": [outcome.row() for outcome in config.stub],
-        "code_version": code_version,
     }
     return arn, PutResource(FUNCTION, name, row, declared_by)
 

@@ -245,8 +245,8 @@ INVARIANTS = (
     Invariant(
         "a busy environment runs exactly one invocation",
         "SELECT e.environment_id, count(i.request_id) FROM lambda_environments e"
-        " LEFT JOIN lambda_invocations i ON i.environment_id = e.environment_id AND i.state = 'running' WHERE e.state = 'busy'"
-        " GROUP BY e.environment_id HAVING count(i.request_id) <> 1 ORDER BY e.environment_id",
+        " LEFT JOIN lambda_invocations i ON i.environment_id = e.environment_id AND i.state = 'running'"
+        " WHERE e.state = 'busy' GROUP BY e.environment_id HAVING count(i.request_id) <> 1 ORDER BY e.environment_id",
     ),
     Invariant(
         "a collected record belongs to a mapping that has a state",
