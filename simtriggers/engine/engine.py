@@ -28,13 +28,19 @@ _log = logging.getLogger("simtriggers")
 
 _INSERT_PAYLOAD = "INSERT OR IGNORE INTO payloads (digest, body) VALUES (?, ?)"
 _NO_SUCH_TARGET = Refused("ResourceNotFoundException", "No service here has such an ARN.", status=404)
-_INTERNAL = Refused("InternalFailure", "simtriggers failed inside; see the StepFailed row of the trace.", status=500)
+_INTERNAL = Refused(
+    "InternalFailure",
+    "simtriggers failed inside; see the StepFailed row of the trace.",
+    status=500,
+    retryable=True,
+)
 
 Checker = Callable[["Engine", Entry], list[str]]
 
 
 class StepFailed(SimtriggersError):
-    """An exception inside a service's view or decide: a defect of simtriggers. It has changed nothing."""
+    """An exception inside a service's view or decide, or while its decision was applied: a defect of
+    simtriggers, which ends a virtual run."""
 
 
 class Engine:
@@ -95,10 +101,10 @@ class Engine:
         return note.id
 
     def restarted(self, incarnation: int, service_arn: Callable[[str], str]) -> None:
-        """Let each service settle what an older incarnation left; due before anything else."""
+        """Let each service settle what an older incarnation left, before anything that is overdue."""
         for service in self.router:
             if service.restarted is not None:
-                entry = Entry(self.now_ms, REPLY, service_arn(service.name), Restarted(incarnation), self.root_cause)
+                entry = Entry(0, REPLY, service_arn(service.name), Restarted(incarnation), self.root_cause)
                 self.agenda.push(entry)
 
     # --- the step -------------------------------------------------------------------------------
@@ -110,9 +116,15 @@ class Engine:
         if type(reply_to) is Caller and reply_to.number not in self.callers:
             self._skip(entry)
             return
-        decision = self._decide(entry)
-        if decision is not None:
-            self._apply(entry, decision)
+        try:
+            decision = self._decide(entry)
+            if decision is not None:
+                self._apply(entry, decision)
+        except Exception as error:
+            if not self._strict:
+                raise
+            text = f"{type_name(entry.command)} on {entry.arn}: {type(error).__name__}: {error}"
+            raise StepFailed(text) from error
         if self.checkers:
             self._check(entry)
 
@@ -126,21 +138,27 @@ class Engine:
         if service is None:
             return Decision(reply=_NO_SUCH_TARGET)
         rule = service.restarted if type(command) is Restarted else service.rules.get(type(command))
-        if rule is None:
+        if rule is None and (entry.request is None or type(command) is Refused):
             if type(command) is Refused:
                 return Decision()
             text = f"{service.name} has no operation {type_name(command)}"
             return Decision(reply=Refused("UnsupportedOperation", text))
         try:
+            if rule is None:
+                raise TypeError(f"{service.name} has no rule for the answer {type_name(command)}")
             view = rule.view(self.reader, entry)
             return rule.decide(view, entry, now_ms=self.now_ms, ids=self.ids)
         except sqlite3.Error:
             raise
         except Exception as error:  # a defect in a rule must not stop a live simulator
+            if self._strict:
+                raise
             self._step_failed(entry, error)
             return None
 
     def _apply(self, entry: Entry, decision: Decision) -> None:
+        if decision.reply is fx.PARKED and fx.Park not in map(type, decision.effects):
+            raise AssertionError("the reply says that it is parked, and nothing is parked")
         execute = self.connection.execute
         reader = self.reader
         for item in decision.payloads:
@@ -196,12 +214,12 @@ class Engine:
 
     def _step_failed(self, entry: Entry, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
-        if self._strict:
-            raise StepFailed(f"{type_name(entry.command)} on {entry.arn}: {text}") from error
         _log.exception("a step failed: %s on %s", type_name(entry.command), entry.arn)
         details = {"command": type_name(entry.command), "error": text}
         self.note("StepFailed", entry.arn, entry.cause, details, arn=entry.arn)
-        if entry.reply_to is not None:
+        if type(entry.command) is Delivery:
+            self._delivery_refused(entry, _INTERNAL)
+        elif entry.reply_to is not None:
             self.answer(entry.reply_to, _INTERNAL, entry.cause)
 
     def keep_failed(self, entry: Entry, error: Exception) -> None:
@@ -241,11 +259,14 @@ def _reply(engine: Engine, entry: Entry, effect: fx.Reply) -> None:
 
 def _park(engine: Engine, entry: Entry, effect: fx.Park) -> None:
     waiting = Entry(0, 0, entry.arn, effect.command, entry.cause, entry.reply_to, entry.request)
-    engine.agenda.park(waiting, key=effect.key, until_ms=effect.until_ms, recheck_ms=effect.recheck_ms)
+    until_ms = None if effect.until_ms is None else max(effect.until_ms, engine.now_ms)
+    recheck_ms = None if effect.recheck_ms is None else max(effect.recheck_ms, engine.now_ms)
+    engine.agenda.park(waiting, key=effect.key, until_ms=until_ms, recheck_ms=recheck_ms)
 
 
 def _wake(engine: Engine, entry: Entry, effect: fx.Wake) -> None:
-    engine.agenda.wake(effect.key, effect.n, engine.now_ms if effect.at_ms is None else effect.at_ms)
+    at_ms = engine.now_ms if effect.at_ms is None else max(effect.at_ms, engine.now_ms)
+    engine.agenda.wake(effect.key, effect.n, at_ms)
 
 
 def _timer(engine: Engine, entry: Entry, effect: fx.Timer) -> None:

@@ -28,6 +28,7 @@ class DatabaseReader:
         self._connection = connection
         self._router = router
         self._resources: dict[str, Resource | None] = {}
+        self._of_kind: dict[str, list[Resource]] = {}
         self._payloads: dict[str, str] = {}
         self.now_ms = 0
 
@@ -51,8 +52,12 @@ class DatabaseReader:
 
     def resources(self, kind: str) -> list[Resource]:
         """All resources of a kind, by ARN."""
-        rows = self._connection.execute(_RESOURCES, (kind,)).fetchall()
-        return [self._resources.get(row[0]) or self._parse(row) for row in rows]
+        found = self._of_kind.get(kind)
+        if found is None:
+            rows = self._connection.execute(_RESOURCES, (kind,)).fetchall()
+            found = self._of_kind[kind] = [self._resources.get(row[0]) or self._parse(row) for row in rows]
+            self._resources.update((resource.arn, resource) for resource in found)
+        return list(found)
 
     def _parse(self, row: Row) -> Resource:
         arn, kind, name, config, revision, created_ms, wired = row
@@ -96,8 +101,10 @@ class DatabaseReader:
     def forget(self, arn: str) -> None:
         """A resource's row is being written."""
         self._resources.pop(arn, None)
+        self._of_kind.clear()
 
     def forget_all(self) -> None:
         """The rows may be others than before: rollback, restore, another process's write."""
         self._resources.clear()
+        self._of_kind.clear()
         self._payloads.clear()
