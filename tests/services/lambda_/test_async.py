@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 
 from simtriggers.aws.contracts import RemoveResource, Run
 from simtriggers.kernel.effects import Refused
-from tests.services.lambda_.world import NAMES, START_MS, World
+from tests.services.lambda_.world import NAMES, World
+from tests.support import START_MS
 
 CASES = Path(__file__).parents[3] / "fixtures/cases/lambda_"
 SCHEDULE = YAML(typ="safe").load(CASES / "async_schedule.yaml")["cases"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from simtriggers.kernel.effects import Refused, payload
 from simtriggers.services.lambda_ import limits, transitions
 from simtriggers.services.lambda_.service import SERVICE
 from simtriggers.services.logs.commands import GetLogEvents
-from tests.services.lambda_.world import NAMES, START_MS, World
-from tests.support import Rows
+from tests.services.lambda_.world import NAMES, World
+from tests.support import START_MS, Rows
 
 
 def invoke(world: World, function: str, body: str = "{}", **more: Any) -> Any:
@@ -232,9 +233,8 @@ def test_results_of_ended_or_unknown_invocations_change_nothing() -> None:
     world.engine.run_until(START_MS + 10)
     begun = world.runtime.started[0][1]
     for attempt, incarnation in ((2, begun.incarnation), (1, begun.incarnation + 1)):
-        stale = world.runtime.ended(begun, "ok", "1")
-        fields = {name: getattr(stale, name) for name in type(stale).__slots__}
-        world.engine.submit(function, type(stale)(**{**fields, "attempt": attempt, "incarnation": incarnation}))
+        other = replace(begun, attempt=attempt, incarnation=incarnation)
+        world.engine.submit(function, world.runtime.ended(other, "ok", "1"))
     world.engine.run_until_idle()
     world.engine.submit(function, world.runtime.ended(begun, "ok", "1"))
     world.engine.run_until_idle()

@@ -16,7 +16,8 @@ from simtriggers.aws.contracts import RemoveResource, Run
 from simtriggers.kernel.effects import Refused
 from simtriggers.services.lambda_.config import SqsTrigger
 from simtriggers.services.lambda_.settings import mapping_resource
-from tests.services.lambda_.world import NAMES, START_MS, World
+from tests.services.lambda_.world import NAMES, World
+from tests.support import START_MS
 
 CASES = Path(__file__).parents[3] / "fixtures/cases/lambda_"
 ERRORS = YAML(typ="safe").load(CASES / "mapping_errors.yaml")["cases"]

@@ -13,7 +13,8 @@ from simtriggers.aws.contracts import Ended
 from simtriggers.services.lambda_ import limits, records
 from simtriggers.services.lambda_.outcomes import judge
 from simtriggers.services.lambda_.settings import parse_function
-from tests.services.lambda_.world import START_MS, World
+from tests.services.lambda_.world import World
+from tests.support import START_MS
 
 CASES = Path(__file__).parents[3] / "fixtures/cases/lambda_"
 TABLE = YAML(typ="safe").load(CASES / "outcomes.yaml")["cases"]

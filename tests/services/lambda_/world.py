@@ -143,7 +143,8 @@ class World:
                 attribute_names=("All",),
             ),
         )
-        return found.messages
+        messages: Sequence[Any] = found.messages
+        return messages
 
     def rows(self, *kinds: str) -> list[TraceRow]:
         """Trace rows, of some kinds or all."""
