@@ -1,0 +1,356 @@
+"""Receiving: ReceiveMessage and Poll, the redrive that happens on the way, and waiting.
+
+A receive takes visible messages in the order of store.py, hides them, and counts. A message that was
+returned `max_receive_count` times in this queue is moved to the dead-letter queue instead of being returned,
+and the receive goes on with the next. When nothing is left to return, the request may wait: it is parked
+under the queue's ARN, due when the earliest hidden message appears, and woken by every send.
+
+Source: Amazon SQS Developer Guide, "Amazon SQS visibility timeout", "short and long polling", "dead-letter
+queues"; Amazon SQS API Reference, ReceiveMessage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...aws.contracts import Poll, Polled, Record
+from ...aws.limits import SQS
+from ...kernel.agenda import Entry
+from ...kernel.codec import to_json
+from ...kernel.effects import PARKED, Decision, Note, Park, Refused, Timer, Wake, Write
+from ...kernel.ids import Ids
+from ...kernel.service import Reader, Resource
+from . import errors, receipts
+from .commands import ExpireMessages, Message, ReceiveMessage, ReceiveResult
+from .config import QueueSettings, Redrive
+from .records import SYSTEM_ATTRIBUTES, event_record, received_message
+from .send import RETENTION_TIMER, WAKE_ALL
+from .store import HIDE, IN_FLIGHT, MOVE, NEXT_VISIBLE, SET_SWEEP, STATE, VISIBLE, Candidate, Parameters
+
+MOST_CANDIDATES = 1000
+"""So many messages one receive looks at, beyond those it returns: it moves no more than that, and the
+next receive goes on."""
+OVER_LIMIT_RECHECK_MS = 1000
+_PAGE = 100
+_RECORD_BYTES = 2048
+"""More than a record has beside its body and the text of its message attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterQueue:
+    """Where exhausted messages go; `sweep_ms` is when its retention timer is due, None if not set."""
+
+    arn: str
+    retention_ms: int
+    sweep_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveView:
+    """What a receive may see.
+
+    `queue` None: there is none. `candidates` are visible messages, first the one to take first; `more`
+    says that there are others after them. `dead_letter` None: the queue has no dead-letter queue, or it
+    does not exist. `room` is how many more messages may be in flight. `next_visible_ms` is when the
+    earliest hidden message appears; it is read only when no candidate can be returned.
+    """
+
+    queue: Resource | None
+    candidates: tuple[Candidate, ...] = ()
+    more: bool = False
+    dead_letter: DeadLetterQueue | None = None
+    room: int = SQS.in_flight
+    next_visible_ms: int | None = None
+
+
+def view_receive(read: Reader, entry: Entry) -> ReceiveView:
+    """Enough visible messages to return as many as are wanted, past those that will be moved."""
+    queue = read.resource(entry.arn)
+    if queue is None:
+        return ReceiveView(None)
+    settings: QueueSettings = queue.config
+    redrive = settings.redrive
+    wanted = _wanted(entry.command)
+    expired_ms = read.now_ms - settings.retention_ms
+    found: list[Candidate] = []
+    live = size = 0
+    after = (-1, -1)
+    more = True
+    while more and live < wanted and size < SQS.polled_bytes and len(found) < wanted + MOST_CANDIDATES:
+        page = min(wanted - live, _PAGE)
+        rows = read.all(VISIBLE, entry.arn, *after, read.now_ms, expired_ms, page)
+        more = len(rows) == page
+        for row in map(Candidate._make, rows):
+            found.append(row)
+            if not is_exhausted(row, redrive):
+                live += 1
+                size += row.size
+        if found:
+            after = (found[-1].visible_ms, found[-1].seq)
+    room = int(SQS.in_flight)
+    if found and found[0].span >= room:
+        counted = read.one(IN_FLIGHT, entry.arn, read.now_ms)
+        room -= counted[0] if counted else 0
+    dead_letter = _dead_letter(read, redrive) if redrive is not None and live < len(found) else None
+    following = read.one(NEXT_VISIBLE, entry.arn, read.now_ms) if not live else None
+    return ReceiveView(queue, tuple(found), more, dead_letter, room, following[0] if following else None)
+
+
+def is_exhausted(message: Candidate, redrive: Redrive | None) -> bool:
+    """Whether the next receive moves this message instead of returning it.
+
+    Only receives in the present queue count, so that a dead-letter queue can have a redrive policy of its
+    own. Unverified for such chains.
+    """
+    return redrive is not None and message.receive_count - message.receives_before >= redrive.max_receive_count
+
+
+def _dead_letter(read: Reader, redrive: Redrive) -> DeadLetterQueue | None:
+    target = read.resource(redrive.dead_letter_arn)
+    if target is None:
+        return None
+    state = read.one(STATE, target.arn)
+    return DeadLetterQueue(target.arn, target.config.retention_ms, state[0] if state else None)
+
+
+def _wanted(command: ReceiveMessage | Poll) -> int:
+    if type(command) is Poll:
+        return max(1, min(command.max_records, SQS.polled_messages))
+    assert type(command) is ReceiveMessage
+    return max(1, min(command.max_number_of_messages, SQS.received_messages.high))
+
+
+# --- decisions ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message that is being received: its handle, count and times now, and the trace row of it."""
+
+    message: Candidate
+    handle: str
+    receive_count: int
+    first_received_ms: int
+    cause: int
+
+
+def decide_receive(view: ReceiveView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """ReceiveMessage: replies with ReceiveResult, at once or when a message has come."""
+    command: ReceiveMessage = entry.command
+    if view.queue is None:
+        return Decision(reply=errors.no_such_queue())
+    problem = _check(command)
+    if problem is not None:
+        return Decision(reply=problem)
+    settings: QueueSettings = view.queue.config
+    until_ms = command.until_ms
+    if until_ms is None:
+        wait_s = command.wait_time_seconds
+        until_ms = now_ms + (settings.wait_ms if wait_s is None else 1000 * wait_s)
+    if view.room <= 0 and view.candidates and until_ms <= now_ms and command.until_ms is None:
+        return Decision(reply=errors.over_limit())
+
+    def shape(taken: Taken) -> Message:
+        return received_message(
+            taken.message,
+            handle=taken.handle,
+            receive_count=taken.receive_count,
+            first_received_ms=taken.first_received_ms,
+            attribute_names=command.attribute_names,
+            message_attribute_names=command.message_attribute_names,
+        )
+
+    hide_ms = settings.visibility_timeout_ms
+    if command.visibility_timeout is not None:
+        hide_ms = 1000 * command.visibility_timeout
+    decision, messages = _receive(view, entry, _wanted(command), hide_ms, shape, now_ms=now_ms, ids=ids)
+    if messages or until_ms <= now_ms:
+        decision.reply = ReceiveResult(tuple(messages))
+    else:
+        _wait(decision, view, entry, replace(command, until_ms=until_ms), until_ms, now_ms=now_ms)
+    return decision
+
+
+def decide_poll(view: ReceiveView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """Poll: replies with Polled, its records shaped for Lambda and not longer than an invocation's payload
+    altogether, unless a single one is."""
+    command: Poll = entry.command
+    if view.queue is None:
+        return Decision(reply=errors.no_such_queue())
+    settings: QueueSettings = view.queue.config
+    hide_ms = command.visibility_timeout_ms
+    if hide_ms is None:
+        hide_ms = settings.visibility_timeout_ms
+
+    def shape(taken: Taken) -> Record:
+        text = event_record(
+            entry.arn,
+            taken.message,
+            handle=taken.handle,
+            receive_count=taken.receive_count,
+            first_received_ms=taken.first_received_ms,
+            null_md5=command.null_md5_of_message_attributes,
+        )
+        return Record(taken.message.message_id, taken.handle, text, taken.cause)
+
+    fitting = _within_payload(view.candidates, settings.redrive)
+    if fitting is not view.candidates:
+        view = replace(view, candidates=fitting)
+    decision, records = _receive(view, entry, _wanted(command), hide_ms, shape, now_ms=now_ms, ids=ids)
+    if records or (command.until_ms is not None and command.until_ms <= now_ms):
+        decision.reply = Polled(tuple(records))
+    else:
+        _wait(decision, view, entry, command, command.until_ms, now_ms=now_ms)
+    return decision
+
+
+def _within_payload(candidates: tuple[Candidate, ...], redrive: Redrive | None) -> tuple[Candidate, ...]:
+    """The first candidates whose records fit into one invocation; at least one."""
+    # In JSON a character takes at most twice its bytes, so that small messages need no closer look.
+    if sum(2 * message.size + _RECORD_BYTES for message in candidates) <= SQS.polled_bytes:
+        return candidates
+    total = 0
+    for place, message in enumerate(candidates):
+        if is_exhausted(message, redrive):
+            continue
+        total += len(to_json(message.body).encode()) + 2 * len(message.attributes or "") + _RECORD_BYTES
+        if total > SQS.polled_bytes and place:
+            return candidates[:place]
+    return candidates
+
+
+def _receive(
+    view: ReceiveView,
+    entry: Entry,
+    wanted: int,
+    hide_ms: int,
+    shape: Callable[[Taken], Any],
+    *,
+    now_ms: int,
+    ids: Ids,
+) -> tuple[Decision, list[Any]]:
+    """Hide and count up to `wanted` messages, move the exhausted ones; `shape` makes each answer."""
+    assert view.queue is not None
+    queue = entry.arn
+    redrive: Redrive | None = view.queue.config.redrive
+    visible_ms = now_ms + hide_ms
+    most = min(wanted, view.room)
+    answers: list[Any] = []
+    rows: list[Parameters] = []
+    moved: list[Candidate] = []
+    decision = Decision()
+    notes = decision.notes
+    for message in view.candidates:
+        if len(answers) >= most:
+            break
+        stuck: dict[str, str] = {}
+        if is_exhausted(message, redrive):
+            if view.dead_letter is not None:
+                moved.append(message)
+                continue
+            assert redrive is not None
+            stuck = {"not_moved": f"the dead-letter queue {redrive.dead_letter_arn} does not exist"}
+        count = message.receive_count + 1
+        first_ms = now_ms if message.first_received_ms is None else message.first_received_ms
+        handle = receipts.issue(queue, message.seq, count, ids)
+        row_id = ids.row_id()
+        details = {
+            "receive_count": count,
+            "visible_ms": visible_ms,
+            "receipt": handle[4:12],
+            "by": entry.cause,
+        }
+        notes.append(Note(row_id, "MessageReceived", queue, message.message_id, message.cause, {**details, **stuck}))
+        rows.append((visible_ms, count, first_ms, now_ms, row_id, message.seq))
+        answers.append(shape(Taken(message, handle, count, first_ms, row_id)))
+    if rows:
+        decision.writes.append(Write(HIDE, rows, many=True))
+        decision.effects.append(Wake(queue, WAKE_ALL, visible_ms))
+    if moved:
+        assert redrive is not None and view.dead_letter is not None
+        _move(decision, moved, entry, redrive, view.dead_letter, now_ms=now_ms, ids=ids)
+    return decision, answers
+
+
+def _move(
+    decision: Decision,
+    moved: list[Candidate],
+    entry: Entry,
+    redrive: Redrive,
+    target: DeadLetterQueue,
+    *,
+    now_ms: int,
+    ids: Ids,
+) -> None:
+    """Move exhausted messages: same id, body, attributes, time of sending and count; another queue."""
+    rows: list[Parameters] = []
+    for message in moved:
+        count, most = message.receive_count - message.receives_before, redrive.max_receive_count
+        details = {
+            "dead_letter_queue": target.arn,
+            "receive_count": message.receive_count,
+            "max_receive_count": most,
+            "reason": f"received {count} times and not deleted; max_receive_count is {most}",
+            "by": entry.cause,
+        }
+        note = Note(
+            ids.row_id(),
+            "MessageMovedToDeadLetterQueue",
+            entry.arn,
+            message.message_id,
+            message.cause,
+            details,
+        )
+        decision.notes.append(note)
+        rows.append((target.arn, now_ms, entry.arn, note.id, message.seq))
+    decision.writes.append(Write(MOVE, rows, many=True))
+    decision.effects.append(Wake(target.arn, len(moved)))
+    # A standard queue's message ages from when it was first sent, also in the dead-letter queue.
+    expires_ms = max(now_ms, min(message.sent_ms for message in moved) + target.retention_ms)
+    if target.sweep_ms is None or expires_ms < target.sweep_ms:
+        decision.writes.append(Write(SET_SWEEP, (target.arn, expires_ms)))
+        decision.effects.append(
+            Timer(RETENTION_TIMER, expires_ms, ExpireMessages(), 0, arn=target.arn, background=True)
+        )
+
+
+def _wait(
+    decision: Decision,
+    view: ReceiveView,
+    entry: Entry,
+    command: ReceiveMessage | Poll,
+    until_ms: int | None,
+    *,
+    now_ms: int,
+) -> None:
+    """Park the request until something appears, or its time is over."""
+    recheck_ms = view.next_visible_ms
+    if view.room <= 0:
+        # A message in flight may be deleted at any time, and nothing would wake this request then.
+        soon_ms = now_ms + OVER_LIMIT_RECHECK_MS
+        recheck_ms = soon_ms if recheck_ms is None else min(recheck_ms, soon_ms)
+    elif view.more:
+        # All that was looked at has been moved, and there is more to look at.
+        recheck_ms = now_ms
+    decision.reply = PARKED
+    decision.effects.append(Park(entry.arn, command, until_ms, recheck_ms))
+
+
+def _check(command: ReceiveMessage) -> Refused | None:
+    number, allowed = command.max_number_of_messages, SQS.received_messages
+    if number not in allowed:
+        reason = f"Must be between {allowed.low} and {allowed.high}, if provided."
+        return errors.invalid_parameter("MaxNumberOfMessages", number, reason)
+    wait_s, waits = command.wait_time_seconds, SQS.wait_time_s
+    if wait_s is not None and wait_s not in waits:
+        reason = f"Must be >= {waits.low} and <= {waits.high}, if provided."
+        return errors.invalid_parameter("WaitTimeSeconds", wait_s, reason)
+    hide_s = command.visibility_timeout
+    if hide_s is not None and hide_s not in SQS.visibility_timeout_s:
+        return errors.visibility_out_of_range(hide_s)
+    for name in command.attribute_names:
+        if name not in SYSTEM_ATTRIBUTES:
+            return errors.unknown_attribute(name)
+    return None

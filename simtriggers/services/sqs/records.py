@@ -1,0 +1,147 @@
+"""The shapes in which a received message leaves the queue: a Lambda record, and ReceiveMessage's own.
+
+Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", example standard queue message event;
+Amazon SQS API Reference, Message.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from ...aws.arn import region_and_account
+from ...aws.digests import Attribute, is_binary, md5_of_message_attributes
+from ...kernel.codec import to_json
+from .commands import Message, ReceiveResult
+from .content import TRACE_HEADER
+from .store import Candidate
+
+SYSTEM_ATTRIBUTES = frozenset(
+    {
+        "All",
+        "SenderId",
+        "SentTimestamp",
+        "ApproximateReceiveCount",
+        "ApproximateFirstReceiveTimestamp",
+        "SequenceNumber",
+        "MessageDeduplicationId",
+        "MessageGroupId",
+        TRACE_HEADER,
+        "DeadLetterQueueSourceArn",
+    }
+)
+"""What may be asked for; those of FIFO queues are never there on a standard queue."""
+
+
+def event_record(
+    queue: str, message: Candidate, *, handle: str, receive_count: int, first_received_ms: int, null_md5: bool
+) -> str:
+    """One record of an SQS event, as JSON text with AWS's order of keys.
+
+    `null_md5`: without message attributes, `md5OfMessageAttributes` is null instead of absent, as it is
+    for a mapping with a batching window.
+    """
+    record: dict[str, Any] = {
+        "messageId": message.message_id,
+        "receiptHandle": handle,
+        "body": message.body,
+        "attributes": _system_attributes(message, receive_count, first_received_ms),
+        "messageAttributes": {},
+    }
+    if message.attributes is not None:
+        record["messageAttributes"] = {
+            name: {
+                "binaryValue" if is_binary(data_type) else "stringValue": value,
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": data_type,
+            }
+            for name, data_type, value in json.loads(message.attributes)
+        }
+        record["md5OfMessageAttributes"] = message.md5_of_attributes
+    elif null_md5:
+        record["md5OfMessageAttributes"] = None
+    record["md5OfBody"] = message.md5_of_body
+    record["eventSource"] = "aws:sqs"
+    record["eventSourceARN"] = queue
+    record["awsRegion"] = region_and_account(queue)[0]
+    return to_json(record)
+
+
+def received_message(
+    message: Candidate,
+    *,
+    handle: str,
+    receive_count: int,
+    first_received_ms: int,
+    attribute_names: tuple[str, ...],
+    message_attribute_names: tuple[str, ...],
+) -> Message:
+    """One message of a ReceiveResult, with the attributes that were asked for."""
+    system: tuple[tuple[str, str], ...] = ()
+    if attribute_names:
+        found = _system_attributes(message, receive_count, first_received_ms)
+        wanted = found if "All" in attribute_names else [name for name in found if name in attribute_names]
+        system = tuple((name, found[name]) for name in wanted)
+    attributes: tuple[Attribute, ...] = ()
+    if message_attribute_names and message.attributes is not None:
+        attributes = tuple(
+            (name, data_type, value)
+            for name, data_type, value in json.loads(message.attributes)
+            if _asked_for(name, message_attribute_names)
+        )
+    return Message(
+        message.message_id,
+        handle,
+        message.md5_of_body,
+        message.body,
+        system,
+        md5_of_message_attributes(attributes),
+        attributes,
+    )
+
+
+def receive_response(result: ReceiveResult) -> dict[str, Any]:
+    """What ReceiveMessage answers as JSON: no `Messages` key when there are none."""
+    return {"Messages": [_message_json(message) for message in result.messages]} if result.messages else {}
+
+
+def _message_json(message: Message) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "MessageId": message.message_id,
+        "ReceiptHandle": message.receipt_handle,
+        "MD5OfBody": message.md5_of_body,
+        "Body": message.body,
+    }
+    if message.attributes:
+        shown["Attributes"] = dict(message.attributes)
+    if message.message_attributes:
+        shown["MD5OfMessageAttributes"] = message.md5_of_message_attributes
+        shown["MessageAttributes"] = {
+            name: {"BinaryValue" if is_binary(data_type) else "StringValue": value, "DataType": data_type}
+            for name, data_type, value in message.message_attributes
+        }
+    return shown
+
+
+def _system_attributes(message: Candidate, receive_count: int, first_received_ms: int) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if message.trace_header is not None:
+        found[TRACE_HEADER] = message.trace_header
+    found["ApproximateReceiveCount"] = str(receive_count)
+    found["SentTimestamp"] = str(message.sent_ms)
+    found["SenderId"] = message.sender_id
+    found["ApproximateFirstReceiveTimestamp"] = str(first_received_ms)
+    if message.dead_letter_source is not None:
+        found["DeadLetterQueueSourceArn"] = message.dead_letter_source
+    return found
+
+
+def _asked_for(name: str, patterns: Iterable[str]) -> bool:
+    for pattern in patterns:
+        if pattern in ("All", ".*") or pattern == name:
+            return True
+        if pattern.endswith(".*") and name.startswith(pattern[:-2]):
+            return True
+    return False
