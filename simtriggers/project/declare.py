@@ -48,7 +48,7 @@ def declare(project: Project, *, default_runtime: str, folders: bool) -> list[De
                     name,
                     function,
                     code_uri=str(project.code_uri(name)),
-                    code_version=code_version(project.code_uri(name)) if folders else "",
+                    code_sha256=code_sha256(project.code_uri(name)) if folders else "",
                     default_runtime=default_runtime,
                     file_variables=file_variables(project.folder, function.env_file),
                 )
@@ -69,7 +69,7 @@ def declare(project: Project, *, default_runtime: str, folders: bool) -> list[De
     return [Declared(arn, command) for arn, command in made]
 
 
-def code_version(folder: Path) -> str:
+def code_sha256(folder: Path) -> str:
     """A digest of the code below a folder: names, sizes and times of its Python files."""
     digest = sha256()
     for path in sorted(folder.rglob("*")):

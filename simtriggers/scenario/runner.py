@@ -123,7 +123,8 @@ def _play(scenario: Scenario, simulation: Simulation) -> tuple[list[str], tuple[
     for index, step in enumerate(scenario.file.steps):
         try:
             at_ms = _time_of(step, simulation, at_ms)
-            simulation.engine.run_until(at_ms)
+            if at_ms > simulation.engine.now_ms:
+                simulation.engine.run_until(at_ms)
             _act(step, scenario, simulation)
             at_ms = simulation.engine.now_ms
         except (AwsFault, OSError) as error:

@@ -47,6 +47,8 @@ class FunctionSettings:
     variables: tuple[tuple[str, str], ...]
     log_group_name: str
     log_group_arn: str
+    code_sha256: str = ""
+    """Of the code's files, live: other code means other settings, so new environments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def parse_function(config: dict[str, Any]) -> FunctionSettings:
         variables=_variables(config, name, region, group, dict(user)),
         log_group_name=group,
         log_group_arn=Names(account, region).log_group(group),
+        code_sha256=config.get("code_sha256", ""),
     )
 
 
@@ -174,6 +177,7 @@ def function_resource(
     code_uri: str,
     default_runtime: str,
     file_variables: Mapping[str, str] | None = None,
+    code_sha256: str = "",
     declared_by: str = "project",
 ) -> tuple[str, PutResource]:
     """The ARN of a function and the command that creates it or brings it up to date.
@@ -189,6 +193,7 @@ def function_resource(
     row = {
         "arn": arn,
         "code_uri": code_uri,
+        "code_sha256": code_sha256,
         "handler": config.handler,
         "runtime": "stub" if config.stub else config.runtime or default_runtime,
         "python": config.python or "",

@@ -1,0 +1,6 @@
+import time
+
+
+def nightly(event, context):
+    time.sleep(30)
+    print("cleaned up for", event["time"][:10])
