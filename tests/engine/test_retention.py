@@ -11,7 +11,8 @@ import pytest
 from simtriggers.engine.faults import TargetFault
 from simtriggers.engine.retention import Trimmed, trim
 from simtriggers.kernel.effects import RetryPolicy, payload
-from tests.support import MAILBOX, START_MS, LiveWorld, Post, Send, Take, counter_arn, dump, mailbox_arn
+from tests.support import LiveWorld, dump
+from tests.toys import MAILBOX, START_MS, Post, Send, Take, counter_arn, mailbox_arn
 
 COLUMNS = list(MAILBOX.payload_columns)
 LATE_MS = START_MS + 10_000

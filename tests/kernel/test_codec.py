@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simtriggers.aws.contracts import Delivery, Poll, PutResource, Record
 from simtriggers.kernel.codec import Overdue, command, decode, encode, overdue_of, to_json, type_name, value
 from simtriggers.kernel.effects import Caller, ReplyTo, RetryPolicy
-from tests.support import Asked, Remind
+from tests.toys import Asked, Remind
 
 
 @value
