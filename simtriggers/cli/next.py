@@ -38,9 +38,7 @@ def next_fires(expression: str, *, after: str | None, n: int, timezone: str = "U
             fix="leave the time zone out and write the hours in UTC",
         )
     if not 1 <= n <= MAXIMUM_FIRES:
-        raise UserError(
-            f"n is {n}, outside 1-{MAXIMUM_FIRES}", fix="ask for fewer, and go on from the last one"
-        )
+        raise UserError(f"n is {n}, outside 1-{MAXIMUM_FIRES}", fix="ask for fewer, and go on from the last one")
     schedule = _schedule(expression)
     return [iso_s(at_ms) for at_ms in islice(fires(schedule, _after_ms(after)), n)]
 
@@ -124,9 +122,7 @@ def _fail(message: str) -> NoReturn:
 @click.option("--timezone", default="UTC", show_default=True, help="Schedules of rules are in UTC.")
 @click.option("--json", "as_json", is_flag=True, help='Print {"expression": ..., "next": [...]}.')
 @click.option("--jsonl", "as_stream", is_flag=True, help="Answer questions from standard input, one a line.")
-def command(
-    expression: str | None, after: str | None, n: int, timezone: str, as_json: bool, as_stream: bool
-) -> None:
+def command(expression: str | None, after: str | None, n: int, timezone: str, as_json: bool, as_stream: bool) -> None:
     """Print when a schedule EXPRESSION fires next, such as "cron(0 10 * * ? *)" or "rate(5 minutes)".
 
     A rate is counted from the time given by --after. With --jsonl each line of standard input is an object

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ..kernel.clock import iso_ms
+
 if TYPE_CHECKING:
     from ..kernel.trace import TraceRow
     from ..live.app import LiveApp
+
+_MINOR = frozenset({"AsyncEventAccepted", "LogLines", "MessageReceived", "NotificationsNotMatched"})
+"""Rows that say what the row before or after them says as well; --verbose shows them."""
 
 
 class Terminal:
@@ -44,9 +48,9 @@ class Terminal:
 
     def row(self, row: TraceRow) -> None:
         """A trace row was committed."""
-        from ..explain import is_minor, narrate
+        from ..explain import narrate
 
-        if self._verbose or not is_minor(row):
+        if self._verbose or row.kind not in _MINOR:
             bad = row.kind.endswith(("Failed", "Dropped", "Skipped")) or "DeadLetter" in row.kind
             self._say(narrate(row, self._payload), "bad" if bad else "")
 
@@ -55,8 +59,9 @@ class Terminal:
 
     def log(self, function: str, text: str) -> None:
         """A handler wrote a line."""
+        at = iso_ms(self._app.engine.clock.now_ms())[11:23] if self._app is not None else ""
         for line in text.rstrip("\n").splitlines():
-            self._say(f"{datetime.now():%H:%M:%S}  {function} | {line}", "dim")
+            self._say(f"{at}  {function} | {line}", "dim")
 
     def problem(self, text: str) -> None:
         """Something is wrong that does not end the run."""

@@ -6,6 +6,7 @@ The patched functions of `chance` and `virtual_time` ask here; outside a handler
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -45,6 +46,15 @@ class Handler(Protocol):
 
 _running: list[Handler] = []
 _threads: dict[int, str] = {}
+
+
+def debugged() -> bool:
+    """Whether a debugger is attached: then no timeout fires. A coverage measurement is no debugger."""
+    trace = sys.gettrace()
+    if trace is not None:
+        return not (getattr(trace, "__module__", None) or type(trace).__module__).startswith("coverage")
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
 
 
 def enter(handler: Handler) -> None:

@@ -217,6 +217,11 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
+    @property
+    def has_gone(self) -> bool:
+        """Whether the process has ended."""
+        return self._gone.done()
+
     async def gone(self) -> None:
         """Wait until the process has ended."""
         await self._gone

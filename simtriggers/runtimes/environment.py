@@ -13,6 +13,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +27,7 @@ from .virtual_time import Traveller, adopt, new_policy
 _environ: Any = os.environ
 _events: Any = asyncio.events
 _logging: Any = logging
+_names_of = lru_cache(maxsize=256)(Names)
 
 
 class Host:
@@ -60,7 +62,7 @@ class Environment:
         self.host = host
         self.code_uri = start.code.code_uri
         self.handler = start.code.handler
-        self.names = Names(self.code_uri)
+        self.names = _names_of(self.code_uri)
         self.generator = random.Random(0)
         self.generator.seed(int.from_bytes(seed, "big"))
         self.function_name = start.function_name

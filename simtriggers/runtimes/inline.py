@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import random
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +32,8 @@ INIT_LIMIT_US = 10_000_000
 _DEATHS = 20
 _NEVER_US = 1 << 60
 _real_ns = time.perf_counter_ns
+# The C function: the wrapper around it spends more on making enum members than all the rest of a switch.
+_getsignal: Callable[[int], Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
 _unkillable: list[HandlerGreenlet] = []
 
 
@@ -184,8 +185,8 @@ class InlineRuntime:
 
     def watch(self, on: bool) -> None:
         """Arm or disarm the watchdog; under a debugger it stays off."""
-        if self._watching and signal.getsignal(signal.SIGALRM) is _on_alarm:
-            limit = self._watchdog_s if on and sys.gettrace() is None else 0.0
+        if self._watching and _getsignal(signal.SIGALRM) is _on_alarm:
+            limit = self._watchdog_s if on and not active.debugged() else 0.0
             signal.setitimer(signal.ITIMER_REAL, limit, 1.0 if limit else 0.0)
 
 
@@ -266,7 +267,9 @@ class HandlerGreenlet:
         """The code has run; the modelled time is still to pass."""
         outcome, start = self._outcome, self.start
         assert outcome is not None
-        modelled_us = self._real_ns // 1000 if start.duration_ms < 0 else start.duration_ms * 1000
+        modelled_us = start.duration_ms * 1000
+        if start.duration_ms < 0:
+            modelled_us = 1000 if active.debugged() else self._real_ns // 1000
         if not outcome.usable:
             modelled_us = 0
         spent_us = self._clock_us - self._entry_us + modelled_us + slow_us(start)

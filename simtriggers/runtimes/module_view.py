@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -36,45 +37,24 @@ def roots_of(code_uri: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(sure), frozenset(bare - sure)
 
 
-class ModuleView:
-    """The modules of one environment. `enter` and `leave` are called in turn."""
+class CodeFolder:
+    """Tells the modules of one folder from others; remembers what it has judged."""
 
     def __init__(self, code_uri: str) -> None:
         self._folder = os.path.join(code_uri, "")
         self._real_folder = os.path.join(os.path.realpath(code_uri), "")
         self._roots, self._bare = roots_of(code_uri)
-        self._own: dict[str, ModuleType] = {}
-        self._hidden: dict[str, ModuleType] = {}
-        self._outside_names: list[str] = []
-        self._outside_count = -1
-        self._inside_count = 0
+        self._others: set[str] = set()
 
-    def enter(self) -> None:
-        """Show this environment's modules."""
-        modules = sys.modules
-        if len(modules) != self._outside_count:
-            self._outside_count = len(modules)
-            self._outside_names = [name for name, module in list(modules.items()) if self._owns(name, module)]
-        hidden = self._hidden
-        for name in self._outside_names:
-            module = modules.pop(name, None)
-            if module is not None:
-                hidden[name] = module
-        modules.update(self._own)
-        self._inside_count = len(modules)
-
-    def leave(self) -> None:
-        """Show everybody's again; keeps what was imported meanwhile."""
-        modules = sys.modules
-        own = self._own
-        if len(modules) != self._inside_count:
-            own = {name: module for name, module in list(modules.items()) if self._owns(name, module)}
-        self._own = {name: modules.pop(name) for name in own if name in modules}
-        if self._hidden:
-            modules.update(self._hidden)
-            self._hidden = {}
-        if len(modules) != self._outside_count:
-            self._outside_count = -1
+    def own(self, modules: dict[str, ModuleType]) -> list[str]:
+        """The names in `modules` that are this folder's."""
+        own: list[str] = []
+        for name in modules.keys() - self._others:
+            if self._owns(name, modules[name]):
+                own.append(name)
+            else:
+                self._others.add(name)
+        return sorted(own)
 
     def _owns(self, name: str, module: object) -> bool:
         root = name.partition(".")[0]
@@ -88,3 +68,43 @@ class ModuleView:
         if f"{os.sep}site-packages{os.sep}" in path:
             return False
         return root in self._bare or path.startswith((self._folder, self._real_folder))
+
+
+_folder_of = lru_cache(maxsize=256)(CodeFolder)
+
+
+class ModuleView:
+    """The modules of one environment. `enter` and `leave` are called in turn."""
+
+    def __init__(self, code_uri: str) -> None:
+        self._folder = _folder_of(code_uri)
+        self._own: dict[str, ModuleType] = {}
+        self._hidden: dict[str, ModuleType] = {}
+        self._outside_names: list[str] = []
+        self._outside_count = -1
+        self._inside_count = 0
+
+    def enter(self) -> None:
+        """Show this environment's modules."""
+        modules = sys.modules
+        if len(modules) != self._outside_count:
+            self._outside_count = len(modules)
+            self._outside_names = self._folder.own(modules)
+        hidden = self._hidden
+        for name in self._outside_names:
+            module = modules.pop(name, None)
+            if module is not None:
+                hidden[name] = module
+        modules.update(self._own)
+        self._inside_count = len(modules)
+
+    def leave(self) -> None:
+        """Show everybody's again; keeps what was imported meanwhile."""
+        modules = sys.modules
+        names = list(self._own) if len(modules) == self._inside_count else self._folder.own(modules)
+        self._own = {name: modules.pop(name) for name in names if name in modules}
+        if self._hidden:
+            modules.update(self._hidden)
+            self._hidden = {}
+        if len(modules) != self._outside_count:
+            self._outside_count = -1

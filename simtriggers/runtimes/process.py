@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..aws.contracts import Ended, Start
 from .child import Child, ExitedEarly, spawn
-from .stub import Outcome, context_row, exited, planned, slow_us, timed_out
+from .stub import Outcome, context_row, exited, not_started, planned, slow_us, timed_out
 
 INIT_LIMIT_S = 10.0
 """Source: AWS Lambda Developer Guide, "Lambda execution environment lifecycle", init phase."""
@@ -42,16 +42,14 @@ class ProcessRuntime:
         self._children: dict[str, Child] = {}
         self._running: dict[str, Start] = {}
         self._retired: set[str] = set()
+        self._leaving: list[Child] = []
         self._quiet = asyncio.Event()
         self._quiet.set()
 
     # --- running --------------------------------------------------------------------------------
 
     async def run(self, start: Start) -> Ended:
-        """Run one attempt to its end. Never raises for what a handler does.
-
-        Raises OSError when a process cannot be started at all (a wrong `python:`, no more processes).
-        """
+        """Run one attempt to its end. Never raises for what a handler does, nor for a wrong `python:`."""
         environment_id = start.environment_id
         assert environment_id not in self._running, f"environment {environment_id} runs two invocations at once"
         self._running[environment_id] = start
@@ -78,14 +76,16 @@ class ProcessRuntime:
         outcome = planned(start)
         if outcome is not None:
             await asyncio.sleep((outcome.duration_us + outcome.init_duration_us) / 1e6)
-            if outcome.log:
-                log(outcome.log)
         else:
             try:
                 outcome = await self._through_child(start, log)
+            except OSError as error:
+                outcome = not_started(start, error)
             except BaseException:
                 self._end(start.environment_id)
                 raise
+        if outcome.log:
+            log(outcome.log)
         if not outcome.keep:
             self._end(start.environment_id)
         return outcome.ended(start, tuple(lines), retired=start.environment_id in self._retired)
@@ -171,6 +171,7 @@ class ProcessRuntime:
         child = self._children.pop(environment_id, None)
         if child is not None:
             child.kill()
+            self._leaving = [one for one in self._leaving if not one.has_gone] + [child]
         if forget_folder:
             folder = self._folders.pop(environment_id, None)
             if folder is not None:
@@ -203,10 +204,9 @@ class ProcessRuntime:
                 await self._quiet.wait()
         except TimeoutError:
             pass
-        children = [*self._children.values()]
         for environment_id in [*self._folders]:
             self._end(environment_id)
-        await asyncio.gather(*(child.gone() for child in children))
+        await asyncio.gather(*(child.gone() for child in self._leaving))
         self._folders.clear()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)

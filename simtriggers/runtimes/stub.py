@@ -110,6 +110,14 @@ def exited(
     return Outcome("exit", json.dumps(document), duration_us, init_duration_us, "", max_memory_mb)
 
 
+def not_started(start: Start, error: OSError) -> Outcome:
+    """The end of an attempt whose interpreter cannot be started, in the words of Lambda's containers."""
+    program = start.code.python or "python"
+    text = f"RequestId: {start.request_id} Error: fork/exec {program}: {error.strerror}"
+    payload = json.dumps({"errorMessage": text, "errorType": "Runtime.InvalidEntrypoint"})
+    return Outcome("error", payload, 0, log=f"{text}\n", usable=False)
+
+
 _SIGNALS = {
     1: "hangup",
     2: "interrupt",

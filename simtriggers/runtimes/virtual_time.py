@@ -169,11 +169,13 @@ def _exit(status: int) -> Any:
         handler.exit(status)
 
 
-def _popen_init(real: Callable[..., None]) -> Callable[..., None]:
+def popen_init(real: Callable[..., None], inside: Callable[[], bool]) -> Callable[..., None]:
+    """`Popen.__init__` that hands on the variables of the handler, where `inside()` is one."""
+
     @functools.wraps(real)
     def init(self: Any, args: Any, *rest: Any, **named: Any) -> None:
-        # Without `env` a child would get the variables of the machine, not those of the handler.
-        if active.active() is not None and len(rest) < 10 and named.get("env") is None:
+        # Without `env` a child would get the variables of the machine.
+        if inside() and len(rest) < 10 and named.get("env") is None:
             named["env"] = dict(os.environ)
         real(self, args, *rest, **named)
 
@@ -196,6 +198,7 @@ def install() -> None:
         _replace(time, f"{name}_ns", _counting(getattr(time, f"{name}_ns"), lambda us: us * 1000))
     _replace(os, "_exit", _exit)
     threading.Thread.start = active.start_thread(threading.Thread.start)  # type: ignore[method-assign,assignment]
-    subprocess.Popen.__init__ = _popen_init(subprocess.Popen.__init__)  # type: ignore[method-assign]
+    init = popen_init(subprocess.Popen.__init__, lambda: active.active() is not None)
+    subprocess.Popen.__init__ = init  # type: ignore[method-assign]
     chance.install(_replace)
     guard_botocore(active.refuses_network)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import inspect
 import json
 import logging
 import math
@@ -339,6 +340,32 @@ COROUTINE_HINT = (
     "simtriggers: the handler is an async function; Lambda calls it without awaiting it. "
     "Make it a plain function that returns asyncio.run(...).\n"
 )
+
+
+def attempt(
+    function: Callable[[Any, Any], Any],
+    event: str,
+    make_context: Callable[[], LambdaContext],
+    *,
+    names: Names,
+    request_id: str,
+    write: Callable[[str], None],
+) -> tuple[str, str]:
+    """Run a handler once: `ok` and its answer, or `error` and the error document, which is logged.
+
+    SystemExit and its like go through: they end the process.
+    """
+    try:
+        answer = function(unmarshal(event), make_context())
+        if inspect.iscoroutine(answer):
+            answer.close()
+            write(COROUTINE_HINT)
+        return answer_of(marshal(answer))
+    except Exception as error:
+        document = error_document(error, names, request_id)
+        write(error_log(document))
+        return "error", marshal(document)
+
 
 # --- boto3 --------------------------------------------------------------------------------------
 

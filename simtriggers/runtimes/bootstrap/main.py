@@ -9,7 +9,6 @@ and this process ends with all that it started.
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import json
 import os
 import resource
@@ -104,18 +103,14 @@ class Environment:
         runtime = self.runtime
         self.request_id = frame["context"]["request_id"]
         began = time.perf_counter_ns()
-        try:
-            context = runtime.LambdaContext(frame["context"], lambda: time.time_ns() // 1_000_000, self.log_event)
-            answer = self.function(runtime.unmarshal(frame["event"]), context)
-            if inspect.iscoroutine(answer):
-                answer.close()
-                self.log_event(runtime.COROUTINE_HINT)
-            status, payload = runtime.answer_of(runtime.marshal(answer))
-        except Exception as error:
-            status = "error"
-            document = runtime.error_document(error, self.names, self.request_id)
-            self.log_event(runtime.error_log(document))
-            payload = runtime.marshal(document)
+        status, payload = runtime.attempt(
+            self.function,
+            frame["event"],
+            lambda: runtime.LambdaContext(frame["context"], lambda: time.time_ns() // 1_000_000, self.log_event),
+            names=self.names,
+            request_id=self.request_id,
+            write=self.log_event,
+        )
         self._send(status, payload, began)
 
     def _send(self, status: str, payload: str | None, began: int) -> None:
