@@ -27,7 +27,7 @@ from .router import Router
 from .schema import migrate
 
 DAY_MS = 86_400_000
-_SAME_MS_LIMIT = 1_000_000
+_SHOWN_STEPS = 64
 _FLUSH_ROWS = 20_000
 
 
@@ -92,10 +92,12 @@ class VirtualEngine(Engine):
         self.last_act_ms = start_ms
         self.now_ms = self.reader.now_ms = start_ms
         self.shuffle_ties = shuffle_ties
+        self.same_ms_limit = 1_000_000
+        """How many steps at one millisecond, without an act of the outside world, are taken for a cycle."""
         self._answers: dict[int, Callable[[Any], None]] = {}
         self._ready: dict[int, Any] = {}
         self._same_ms = 0
-        self._recent: deque[str] = deque(maxlen=64)
+        self._recent: deque[str] = deque(maxlen=_SHOWN_STEPS)
         self._wait_for_real: Callable[[], None] | None = None
         connection.execute("BEGIN")
 
@@ -129,17 +131,24 @@ class VirtualEngine(Engine):
         """Act from outside: submit a command and run until its reply is there, and return that.
 
         Time moves only if the reply needs it (a long poll, a synchronous invocation). Raises Deadlock when
-        nothing that could bring the reply is left.
+        nothing that could bring the reply is left, or when recurring work alone has not for a day.
         """
         caller = self.new_caller()
-        self.last_act_ms = self.now_ms
+        self._act()
         self.submit(arn, command, cause=cause, reply_to=caller)
         number = caller.number
         ready = self._ready
+        agenda = self.agenda
         while number not in ready:
-            if not self._take(FOREVER_MS - 1):
+            if not self._take(FOREVER_MS - 1 if agenda.foreground else self.last_act_ms + DAY_MS):
+                self.callers.discard(number)
                 raise self._deadlock(f"the reply to {type_name(command)} on {arn}")
         return ready.pop(number)
+
+    def _act(self) -> None:
+        """The outside world does something: what follows is no cycle, and the horizon counts from here."""
+        self.last_act_ms = self.now_ms
+        self._same_ms = 0
 
     def run_until(self, at_ms: int) -> None:
         """Run everything that is due up to and including `at_ms`; it is then `at_ms`."""
@@ -149,7 +158,7 @@ class VirtualEngine(Engine):
 
     def advance(self, by_ms: int) -> None:
         """Let `by_ms` milliseconds pass: an act of the outside world."""
-        self.last_act_ms = self.now_ms
+        self._act()
         self.run_until(self.now_ms + by_ms)
 
     def run_until_idle(self, *, horizon_ms: int = DAY_MS, max_steps: int | None = None) -> Idle:
@@ -160,7 +169,11 @@ class VirtualEngine(Engine):
         while self.agenda.foreground or self.holds:
             if stop is not None and self.steps >= stop:
                 return Idle("limit", self.now_ms, self.pending())
-            if not self._take(horizon):
+            entry = self.agenda.peek()
+            only_recurring = (
+                entry is not None and entry.background and not self.holds and not self.agenda.foreground_by(horizon)
+            )
+            if only_recurring or not self._take(horizon):
                 return Idle("horizon", self.now_ms, self.pending())
         return Idle("idle", self.now_ms, self.pending())
 
@@ -190,7 +203,7 @@ class VirtualEngine(Engine):
             self._set_time(entry.at_ms)
         else:
             self._same_ms += 1
-            if self._same_ms > _SAME_MS_LIMIT - 64:
+            if self._same_ms > self.same_ms_limit - _SHOWN_STEPS:
                 self._guard(entry)
         command = entry.command
         if type(command) is Resume:
@@ -225,11 +238,11 @@ class VirtualEngine(Engine):
 
     def _guard(self, entry: Entry) -> None:
         self._recent.append(f"{type_name(entry.command)} on {entry.arn}")
-        if self._same_ms > _SAME_MS_LIMIT:
+        if self._same_ms > self.same_ms_limit:
             cycle = ", ".join(f"{name} ({count}x)" for name, count in Counter(self._recent).most_common(6))
             raise RunLimit(
-                f"{_SAME_MS_LIMIT:,} steps at the same millisecond {iso_ms(self.now_ms)}: something triggers itself\n"
-                f"  the last steps were: {cycle}"
+                f"{self.same_ms_limit:,} steps at the same millisecond {iso_ms(self.now_ms)}:"
+                f" something triggers itself\n  the last steps were: {cycle}"
             )
 
     def _deadlock(self, what: str) -> Deadlock:
@@ -254,12 +267,14 @@ class VirtualEngine(Engine):
         self._ready.clear()
         self.replies, self.invokes = [], []
         self._same_ms = 0
+        self._recent.clear()
 
     # --- restarts -------------------------------------------------------------------------------
 
     def restart(self, service_arn: Callable[[str], str]) -> None:
         """What `kill -9` and a new start do: handlers are gone, parked requests of callers are dropped,
         and each service settles what the older incarnation left."""
+        self._act()
         if self.runtime is not None:
             self.runtime.abandon()
         for entry in self.agenda.entries():

@@ -59,7 +59,7 @@ class Agenda:
         self._track = track
         self.foreground = 0
         """How many entries are neither background work nor waiting for ever."""
-        self._near: Entry | None = None
+        self._known: Entry | None = None
         self._added: dict[int, Entry] = {}
         self._removed: list[int] = []
 
@@ -188,11 +188,16 @@ class Agenda:
         """Whether anything due by `at_ms` is neither background work nor waiting for ever."""
         if not self.foreground:
             return False
-        near = self._near  # the earliest when it was last looked for: one look for each that is taken
-        if near is None or not near.seq or near.at_ms > at_ms:
-            work = (entry for _, _, seq, entry in self._heap if entry.seq == seq and not entry.background)
-            near = self._near = min(work, key=lambda entry: entry.at_ms)
-        return near.at_ms <= at_ms
+        known = self._known
+        if known is None or not known.seq or known.at_ms > at_ms:
+            work = [
+                entry
+                for _, _, seq, entry in self._heap
+                if entry.seq == seq and entry.at_ms <= at_ms and not entry.background
+            ]
+            # The last of them is remembered: it answers this question for the longest time.
+            known = self._known = max(work, key=lambda entry: entry.at_ms, default=None)
+        return known is not None
 
     def load(self, entries: Iterator[Entry]) -> None:
         """Take over entries that a database holds; they keep their `seq`."""
