@@ -27,6 +27,7 @@ from .virtual_time import Traveller, adopt, new_policy
 _environ: Any = os.environ
 _events: Any = asyncio.events
 _logging: Any = logging
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
 _names_of = lru_cache(maxsize=256)(Names)
 
 
@@ -39,19 +40,30 @@ class Host:
         self.is_utc = time.timezone == 0 and not time.daylight
         self.timezone = os.environ.get("TZ")
         # The variables of the C library, which programs started without `env` get.
-        names = {name for name in os.environ if name.startswith("AWS_")} | guards("").keys()
-        inside = guards(SANDBOX_HOME)
-        self.inside = [(name, inside.get(name)) for name in sorted(names)]
-        self.outside = [(name, os.environ.get(name)) for name in sorted(names)]
+        encode = _environ.encodekey, _environ.encodevalue
+        self._guards = {encode[0](name): encode[1](text) for name, text in guards(SANDBOX_HOME).items()}
+        names = {name for name in os.environ if name.startswith("AWS_")}.union(_CREDENTIALS)
+        self._names = [*self._guards, *sorted({encode[0](name) for name in names} - self._guards.keys())]
 
+    def hide_c_variables(self) -> list[tuple[Any, Any]]:
+        """Keep the machine's credentials from the C library; what is returned puts them back."""
+        data, own = _environ._data, self._guards
+        outside = [(name, data.get(name)) for name in self._names]
+        for name, text in outside:
+            guard = own.get(name)
+            if guard is not None:
+                os.putenv(name, guard)
+            elif text is not None:
+                os.unsetenv(name)
+        return outside
 
-def put_c_variables(pairs: list[tuple[str, str | None]]) -> None:
-    """Set or unset variables for the C library alone."""
-    for name, value in pairs:
-        if value is None:
-            os.unsetenv(name)
-        else:
-            os.putenv(name, value)
+    def show_c_variables(self, outside: list[tuple[Any, Any]]) -> None:
+        """Put back what `hide_c_variables` took away."""
+        for name, text in outside:
+            if text is not None:
+                os.putenv(name, text)
+            elif name in self._guards:
+                os.unsetenv(name)
 
 
 class Environment:
@@ -139,11 +151,11 @@ class Environment:
             folder,
             logging.root,
             logging.Logger.manager,
+            host.hide_c_variables(),
         )
         sys.stdout, sys.stderr = self._streams
         sys.path = self._path
         _environ._data = self._variables
-        put_c_variables(host.inside)
         _events._event_loop_policy = self._policy
         asyncio._set_running_loop(loop)
         if folder != self._folder:
@@ -164,7 +176,10 @@ class Environment:
         host = self.host
         host.traveller.leave()
         if self._zone is not None:
-            put_c_variables([("TZ", host.timezone)])
+            if host.timezone is None:
+                os.unsetenv("TZ")
+            else:
+                os.putenv("TZ", host.timezone)
             time.tzset()
         if not self.shared:
             self.modules.leave()
@@ -182,11 +197,12 @@ class Environment:
             folder,
             _logging.root,
             manager,
+            outside,
         ) = self._saved
         logging.Logger.root = _logging.root
         logging.Logger.manager = manager
         asyncio._set_running_loop(outer_loop)
-        put_c_variables(host.outside)
+        host.show_c_variables(outside)
         if folder != self._folder:
             os.chdir(folder)
         return loop

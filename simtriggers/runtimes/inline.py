@@ -34,7 +34,8 @@ _NEVER_US = 1 << 60
 _real_ns = time.perf_counter_ns
 # The C function: the wrapper around it spends more on making enum members than all the rest of a switch.
 _getsignal: Callable[[int], Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
-_unkillable: list[HandlerGreenlet] = []
+_unfinished: set[HandlerGreenlet] = set()
+"""Greenlets that have not ended are never collected: that would raise in them, outside their world."""
 
 
 class Hub(Protocol):
@@ -231,6 +232,7 @@ class HandlerGreenlet:
     def begin(self) -> None:
         """Run until it first waits or ends."""
         self._runtime.began(self)
+        _unfinished.add(self)
         self._go()
 
     def kill(self) -> None:
@@ -258,6 +260,8 @@ class HandlerGreenlet:
             runtime.watch(False)
             active.leave()
             self._loop = environment.leave()
+        if self.greenlet.dead:
+            _unfinished.discard(self)
         if self._runaway is not None:
             raise self._runaway
         if self.greenlet.dead and not self._dead:
@@ -413,8 +417,7 @@ class HandlerGreenlet:
         raise HandlerKilled(f"the invocation {self.start.request_id} of {self.function_name!r} is over")
 
     def _stay(self) -> None:
-        """Leave for the hub and never come back; the greenlet is kept, since collecting it would raise."""
-        _unkillable.append(self)
+        """Leave for the hub and never come back."""
         if self._exit_status is not None and not self._dead:
             self._outcome = exited(self.start, self._exit_status, 0, 0)
             self._complete()

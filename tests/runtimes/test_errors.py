@@ -11,8 +11,7 @@ from ruamel.yaml import YAML
 from simtriggers.aws.contracts import Ended, Start
 from simtriggers.runtimes.inline import InlineRuntime
 from simtriggers.runtimes.process import ProcessRuntime
-
-from .support import HANDLERS, START_MS, FakeHub, start_of, texts
+from tests.runtimes.support import HANDLERS, START_MS, FakeHub, start_of, texts
 
 CASES = YAML(typ="safe").load((HANDLERS / "errors" / "cases.yaml").read_text(encoding="utf-8"))
 

@@ -14,8 +14,7 @@ import pytest
 
 from simtriggers.aws.contracts import Ended
 from simtriggers.runtimes.inline import InlineRuntime, current
-
-from .support import HANDLERS, START_MS, FakeHub, start_of, texts
+from tests.runtimes.support import HANDLERS, START_MS, FakeHub, start_of, texts
 
 ONE, TWO = "worlds/one", "worlds/two"
 
@@ -44,11 +43,16 @@ def test_module_instances() -> None:
     hub = FakeHub()
     runtime = InlineRuntime(hub)
     before = _world()
-    turns = [(ONE, "a", True), (TWO, "b", True), (ONE, "a", False), (ONE, "c", True), (TWO, "b", False), (ONE, "a", True)]
+    turns = [
+        (ONE, "a", True),
+        (TWO, "b", True),
+        (ONE, "a", False),
+        (ONE, "c", True),
+        (TWO, "b", False),
+        (ONE, "a", True),
+    ]
     for number, (folder, environment, cold) in enumerate(turns):
-        runtime.start(
-            start_of(folder, "app.counts", invocation_id=str(number), environment_id=environment, cold=cold)
-        )
+        runtime.start(start_of(folder, "app.counts", invocation_id=str(number), environment_id=environment, cold=cold))
         hub.run()
     assert list(_answers(hub).values()) == [[1, "one"], [101, "two"], [2, "one"], [1, "one"], [102, "two"], [1, "one"]]
     assert _world() == before
@@ -110,9 +114,7 @@ def test_switches_swap_the_world(tmp_path: Path) -> None:
     event = json.dumps({"folder": str(tmp_path)})
     for folder in (ONE, TWO):
         runtime.start(
-            start_of(
-                folder, "app.shows", invocation_id=folder, environment_id=folder, event=event, timeout_ms=60_000
-            )
+            start_of(folder, "app.shows", invocation_id=folder, environment_id=folder, event=event, timeout_ms=60_000)
         )
         assert _world() == before
     hub.run()

@@ -382,23 +382,28 @@ def refuse_call(method: str, url: str) -> NotConnected:
     )
 
 
+_refusals: list[Callable[[], bool]] = []
+
+
 def guard_botocore(refuses: Callable[[], bool]) -> None:
     """Make botocore's one way to the network raise NotConnected wherever `refuses()` is true.
 
-    Covers copies of botocore that are imported later, vendored ones as well. Once per process.
+    Covers copies of botocore that are imported later, vendored ones as well. For good: once per predicate.
     """
-    sys.meta_path.insert(0, _BotocoreFinder(refuses))
-    loaded = sys.modules.get(_BotocoreFinder.target)
-    if loaded is not None:
-        _guard_module(loaded, refuses)
+    _refusals.append(refuses)
+    if len(_refusals) == 1:
+        sys.meta_path.insert(0, _BotocoreFinder())
+        loaded = sys.modules.get(_BotocoreFinder.target)
+        if loaded is not None:
+            _guard_module(loaded)
 
 
-def _guard_module(module: ModuleType, refuses: Callable[[], bool]) -> None:
+def _guard_module(module: ModuleType) -> None:
     session = module.URLLib3Session
     real_send = session.send
 
     def send(self: Any, request: Any) -> Any:
-        if refuses():
+        if any(refuses() for refuses in _refusals):
             raise refuse_call(str(request.method), str(request.url))
         return real_send(self, request)
 
@@ -410,9 +415,6 @@ class _BotocoreFinder(importlib.abc.MetaPathFinder):
 
     target = "botocore.httpsession"
 
-    def __init__(self, refuses: Callable[[], bool]) -> None:
-        self._refuses = refuses
-
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
@@ -421,14 +423,13 @@ class _BotocoreFinder(importlib.abc.MetaPathFinder):
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _GuardedLoader(spec.loader, self._refuses)
+            spec.loader = _GuardedLoader(spec.loader)
         return spec
 
 
 class _GuardedLoader(importlib.abc.Loader):
-    def __init__(self, loader: Any, refuses: Callable[[], bool]) -> None:
+    def __init__(self, loader: Any) -> None:
         self._loader = loader
-        self._refuses = refuses
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         made: ModuleType | None = self._loader.create_module(spec)
@@ -436,4 +437,4 @@ class _GuardedLoader(importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
-        _guard_module(module, self._refuses)
+        _guard_module(module)
