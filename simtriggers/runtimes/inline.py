@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import inspect
 import random
-import signal
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,6 +23,7 @@ from .bootstrap import lambda_runtime
 from .environment import Environment, Host
 from .stub import Outcome, context_row, exited, planned, slow_us, timed_out
 from .virtual_time import install
+from .watchdog import Watchdog
 
 INIT_LIMIT_US = 10_000_000
 """Source: AWS Lambda Developer Guide, "Lambda execution environment lifecycle", init phase."""
@@ -32,8 +31,6 @@ INIT_LIMIT_US = 10_000_000
 _DEATHS = 20
 _NEVER_US = 1 << 60
 _real_ns = time.perf_counter_ns
-# The C function: the wrapper around it spends more on making enum members than all the rest of a switch.
-_getsignal: Callable[[int], Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
 _unfinished: set[HandlerGreenlet] = set()
 """Greenlets that have not ended are never collected: that would raise in them, outside their world."""
 
@@ -80,12 +77,10 @@ class InlineRuntime:
         self.hub = hub
         self.host = Host()
         self._shared = shared
-        self._watchdog_s = watchdog_s
+        self.watchdog = Watchdog(watchdog_s, _bark)
         self._environments: dict[str, Environment] = {}
         self._running: dict[tuple[str, int], HandlerGreenlet] = {}
         self._streams: dict[str, random.Random] = {}
-        self._earlier_alarm: Any = None
-        self._watching = self._watch()
 
     # --- what the engine calls --------------------------------------------------------------------
 
@@ -93,6 +88,7 @@ class InlineRuntime:
         """Begin an attempt; returns when it first waits or ends. Its end comes through `hub.ended`."""
         outcome = planned(start)
         if outcome is None:
+            self.watchdog.look()
             HandlerGreenlet(self, start, self._environment(start), self.hub.now_ms() * 1000).begin()
             return
         began_ms = self.hub.now_ms()
@@ -129,9 +125,7 @@ class InlineRuntime:
     def aclose(self) -> None:
         """End everything that still runs and give the watchdog's signal back."""
         self.abandon()
-        if self._watching and signal.getsignal(signal.SIGALRM) is _on_alarm:
-            signal.signal(signal.SIGALRM, self._earlier_alarm)
-        self._watching = False
+        self.watchdog.release()
 
     # --- for handlers -----------------------------------------------------------------------------
 
@@ -169,29 +163,8 @@ class InlineRuntime:
             del self._environments[start.environment_id]
         self.hub.ended(start, outcome.ended(start, tuple(handler.lines), retired=not kept))
 
-    # --- watchdog ---------------------------------------------------------------------------------
 
-    def _watch(self) -> bool:
-        """Take SIGALRM, when that is possible and free."""
-        if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-            return False
-        earlier = signal.getsignal(signal.SIGALRM)
-        if earlier is _on_alarm:
-            self._earlier_alarm = signal.SIG_DFL
-            return True
-        if earlier not in (signal.SIG_DFL, signal.SIG_IGN):
-            return False
-        self._earlier_alarm = signal.signal(signal.SIGALRM, _on_alarm)
-        return True
-
-    def watch(self, on: bool) -> None:
-        """Arm or disarm the watchdog; under a debugger it stays off."""
-        if self._watching and _getsignal(signal.SIGALRM) is _on_alarm:
-            limit = self._watchdog_s if on and not active.debugged() else 0.0
-            signal.setitimer(signal.ITIMER_REAL, limit, 1.0 if limit else 0.0)
-
-
-def _on_alarm(signum: int, frame: Any) -> None:
+def _bark() -> None:
     handler = current()
     if handler is not None:
         handler.runaway()
@@ -251,13 +224,13 @@ class HandlerGreenlet:
         environment.request_id = "" if self._initialising else self.start.request_id
         environment.enter(self._clock_us, self._loop)
         active.enter(self)
-        runtime.watch(True)
+        runtime.watchdog.arm()
         began = _real_ns()
         try:
             self._resume.switch()
         finally:
             self._real_ns += _real_ns() - began
-            runtime.watch(False)
+            runtime.watchdog.disarm()
             active.leave()
             self._loop = environment.leave()
         if self.greenlet.dead:
@@ -281,7 +254,7 @@ class HandlerGreenlet:
         if duration_us > start.timeout_ms * 1000:
             self._wait_until(self._entry_us + start.timeout_ms * 1000, self._expire)
             return
-        final = replace(outcome, duration_us=duration_us, init_duration_us=self._init_us)
+        final = Outcome(outcome.status, outcome.payload, duration_us, self._init_us, usable=outcome.usable)
         self._wait_until(self._entry_us + duration_us, lambda: self._runtime.report(self, final))
 
     def _wait_until(self, at_us: int, then: Callable[[], None]) -> Callable[[], None]:
@@ -495,8 +468,9 @@ class HandlerGreenlet:
         self._stay()
 
     def _runaway_error(self) -> RunLimit:
+        limit_s = self._runtime.watchdog.limit_s
         return RunLimit(
-            f"function {self.function_name!r} has computed for {self._runtime._watchdog_s:g} s of real time without "
-            f"waiting or returning (request {self.start.request_id}); in virtual time such a handler cannot be "
-            f"stopped at its timeout\n  fix: use `runtime: process` for this function, or raise the watchdog's limit"
+            f"function {self.function_name!r} has computed for {limit_s:g} s of real time without waiting or "
+            f"returning (request {self.start.request_id}); in virtual time such a handler cannot be stopped at "
+            f"its timeout\n  fix: use `runtime: process` for this function, or raise the watchdog's limit"
         )

@@ -181,6 +181,20 @@ def marshal(answer: Any) -> str:
     """
     if isinstance(answer, bytes):
         return _raw_answer(answer)
+    plain = _plain(answer)
+    try:
+        return clean(_encoder.encode(plain))
+    except TypeError:
+        return _marshal_slowly(plain)
+    except Exception as error:
+        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False)
+
+
+def _marshal_slowly(plain: Any) -> str:
+    """For what the plain encoder does not know."""
     decimals: list[Decimal] = []
 
     def default(item: Any) -> Any:
@@ -194,7 +208,7 @@ def marshal(answer: Any) -> str:
         raise TypeError(f"Object of type {type(item).__name__} is not JSON serializable")
 
     try:
-        text = json.dumps(_plain(answer), ensure_ascii=False, default=default)
+        text = json.dumps(plain, ensure_ascii=False, default=default)
     except Exception as error:
         raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
     if decimals:
