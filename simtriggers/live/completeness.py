@@ -26,6 +26,9 @@ if sys.platform == "linux":
 Opener = Callable[[str, int], int]
 """Like os.open: a path and flags to a descriptor, or OSError. Tests inject unreadable files with it."""
 
+Writers = Callable[[int], bool | None]
+"""Like `nobody_writes`. Tests inject systems without leases with it."""
+
 _INODE_MASK = (1 << 63) - 1
 _CHUNK = 1 << 20
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -88,7 +91,15 @@ def _may_lease(descriptor: int) -> bool:
     return user == 0 or os.fstat(descriptor).st_uid == user
 
 
-def look_at(root: str, key: str, *, opener: Opener, hash_limit: int | None = None, rested: bool = False) -> Seen:
+def look_at(
+    root: str,
+    key: str,
+    *,
+    opener: Opener,
+    writers: Writers = nobody_writes,
+    hash_limit: int | None = None,
+    rested: bool = False,
+) -> Seen:
     """Look at a file of the folder `root` (a real path).
 
     `hash_limit` in bytes: larger files are LARGE (None: hash anything, in bounded memory). `rested`: the
@@ -109,7 +120,7 @@ def look_at(root: str, key: str, *, opener: Opener, hash_limit: int | None = Non
     except OSError as error:
         return Seen(Look.UNREADABLE, reason=f"cannot be read: {error.strerror or error}")
     try:
-        return _look_inside(descriptor, path, key, hash_limit, rested)
+        return _look_inside(descriptor, path, key, hash_limit, None if rested else writers)
     except OSError as error:
         return Seen(Look.UNREADABLE, reason=f"cannot be read: {error.strerror or error}")
     finally:
@@ -134,12 +145,12 @@ def _link_problem(root: str, key: str, is_link: bool) -> str:
     return "" if os.path.isfile(target) else "a symbolic link to something that is not a file"
 
 
-def _look_inside(descriptor: int, path: str, key: str, hash_limit: int | None, rested: bool) -> Seen:
+def _look_inside(descriptor: int, path: str, key: str, hash_limit: int | None, writers: Writers | None) -> Seen:
     before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):
         return Seen(Look.CHANGED)
-    if not rested:
-        free = nobody_writes(descriptor)
+    if writers is not None:
+        free = writers(descriptor)
         if free is None:
             return Seen(Look.UNSURE, identity=identity_of(before), size=before.st_size)
         if not free:

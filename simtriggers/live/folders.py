@@ -26,7 +26,7 @@ from ..services.s3.commands import FileGone, FileSkipped, FileState, Gone, PutOb
 from ..services.s3.config import BucketSettings
 from ..services.s3.store import BELOW_LIMIT
 from .candidates import SHORTEST_S, Candidate, Candidates
-from .completeness import Look, Opener, Seen, look_at
+from .completeness import Look, Opener, Seen, Writers, look_at, nobody_writes
 from .naming import Names, key_of, key_problem, shown, walk
 from .reconciling import Reconciler
 
@@ -59,15 +59,24 @@ async def _set_when_cancelled(event: anyio.Event) -> None:
 class BucketFolder:
     """Watches the folder of one bucket. `submit(arn, command)` returns the reply after the commit.
 
-    `opener` replaces os.open in tests.
+    `opener` and `writers` are replaced in tests only.
     """
 
-    def __init__(self, arn: str, settings: BucketSettings, submit: Submit, *, opener: Opener = os.open) -> None:
+    def __init__(
+        self,
+        arn: str,
+        settings: BucketSettings,
+        submit: Submit,
+        *,
+        opener: Opener = os.open,
+        writers: Writers = nobody_writes,
+    ) -> None:
         assert settings.folder, f"{arn} has no folder"
         self.arn = arn
         self._settings = settings
         self._submit = submit
         self._opener = opener
+        self._writers = writers
         self._names = Names(settings.ignore)
         self._polling = settings.polling
         self._quiet_s = settings.quiet_period_ms / 1000
@@ -76,8 +85,8 @@ class BucketFolder:
         self._slots = anyio.Semaphore(_IN_FLIGHT)
         self._hashing = anyio.CapacityLimiter(2)
         self._skipped: dict[str, str] = {}
-        self._doubtful: set[str] = set()
-        self._doubt_until = (0.0, 0.0)
+        self._doubtful: dict[str, float] = {}
+        self._quiet_at = 0.0
         self._comparing = False
         self._rootless = False
         self._tasks: anyio.abc.TaskGroup
@@ -176,7 +185,7 @@ class BucketFolder:
                 self._doubt(key.rpartition("/")[0])
             elif not self._names.ignores(key):
                 self._candidates.notice(key, now)
-        self._postpone_comparison(now)
+        self._quiet_at = now + _QUIET_S
         self._stirred.set()
         return True
 
@@ -185,17 +194,12 @@ class BucketFolder:
         self._stirred.set()
 
     def _doubt(self, folder: str) -> None:
+        """Compare a folder with its rows when all has been quiet for a while, but not too late."""
         now = time.monotonic()
-        if not self._doubtful:
-            self._doubt_until = (now, now + _DOUBT_LIMIT_S)
-        self._doubtful.add(folder)
-        self._postpone_comparison(now)
+        self._doubtful.pop(folder, None)
+        self._doubtful[folder] = now + _DOUBT_LIMIT_S
+        self._quiet_at = now + _QUIET_S
         self._stirred.set()
-
-    def _postpone_comparison(self, now: float) -> None:
-        """Compare when all has been quiet for a while, but not too late."""
-        _, limit = self._doubt_until
-        self._doubt_until = (min(now + _QUIET_S, limit), limit)
 
     # --- looking --------------------------------------------------------------------------------
 
@@ -209,11 +213,11 @@ class BucketFolder:
                 continue
             due = self._candidates.next_due()
             if self._doubtful and not self._candidates.taken:
-                quiet_at = self._doubt_until[0]
-                if now >= quiet_at:
-                    await self._compare()
+                compare_at = min(self._quiet_at, next(iter(self._doubtful.values())))
+                if now >= compare_at:
+                    await self._compare(now)
                     continue
-                due = quiet_at if due is None else min(due, quiet_at)
+                due = compare_at if due is None else min(due, compare_at)
             self._stirred = anyio.Event()
             with anyio.move_on_after(None if due is None else max(0.0, due - now)):
                 await self._stirred.wait()
@@ -233,11 +237,21 @@ class BucketFolder:
             if problem:
                 found.append(Seen(Look.NO_FILE, reason=problem))
                 continue
-            seen = look_at(self._root, item.key, opener=self._opener, hash_limit=hash_limit)
+            seen = self._look_once(item.key, hash_limit, rested=False)
             if seen.look is Look.UNSURE and self._has_rested(item, seen):
-                seen = look_at(self._root, item.key, opener=self._opener, hash_limit=hash_limit, rested=True)
+                seen = self._look_once(item.key, hash_limit, rested=True)
             found.append(seen)
         return found
+
+    def _look_once(self, key: str, hash_limit: int | None, *, rested: bool) -> Seen:
+        return look_at(
+            self._root,
+            key,
+            opener=self._opener,
+            writers=self._writers,
+            hash_limit=hash_limit,
+            rested=rested,
+        )
 
     def _has_rested(self, item: Candidate, seen: Seen) -> bool:
         assert seen.identity is not None
@@ -287,7 +301,7 @@ class BucketFolder:
 
     async def _hash_large(self, item: Candidate) -> None:
         def look() -> Seen:
-            return look_at(self._root, item.key, opener=self._opener, rested=item.rest is not None)
+            return self._look_once(item.key, None, rested=item.rest is not None)
 
         await self._act(item, await anyio.to_thread.run_sync(look, limiter=self._hashing))
 
@@ -304,9 +318,12 @@ class BucketFolder:
             await self._skip(key, reason)
         await self._report(item, self._gone)
 
-    async def _compare(self) -> None:
+    async def _compare(self, now: float) -> None:
         """Find what the system did not tell: in new folders, or anywhere."""
-        folders, self._doubtful = self._doubtful, set()
+        quiet = now >= self._quiet_at
+        folders = {folder for folder, limit in self._doubtful.items() if quiet or now >= limit}
+        for folder in folders:
+            del self._doubtful[folder]
         if self._rootless:
             return
         self._comparing = True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import random
 import shutil
 import socket
 import threading
@@ -48,16 +50,17 @@ def test_a_dropped_file(tmp_path: Path) -> None:
     assert sent.record["Records"][0]["s3"]["object"]["eTag"] == "5d41402abc4b2a76b9719d911017c592"
 
 
-@pytest.mark.parametrize("key", ["red flower.jpg", "a+b%41.csv", "café/über (1).txt", "🚀.bin", "-", "a\\b"])
-def test_names(tmp_path: Path, key: str) -> None:
+def test_names(tmp_path: Path) -> None:
     site = Site(tmp_path)
+    keys = ["red flower.jpg", "a+b%41.csv", "café/über (1).txt", "🚀.bin", "-", "a\\b"]
 
     async def act() -> None:
-        site.write(key)
-        await site.sent(1)
+        for count, key in enumerate(keys, start=1):
+            site.write(key)
+            await site.sent(count)
 
     scenario(site, act)
-    assert site.events() == [created(encode_key(key), 1)]
+    assert site.events() == [created(encode_key(key), 1) for key in keys]
 
 
 def test_a_copy_that_pauses_in_the_middle(tmp_path: Path) -> None:
@@ -336,6 +339,51 @@ def test_many_files_in_nested_new_folders(tmp_path: Path) -> None:
 
     scenario(site, act)
     assert Counter(site.events()) == Counter(created(key, n % 100) for n, key in enumerate(keys))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_after_any_disorder_bucket_and_folder_agree(tmp_path: Path, seed: int) -> None:
+    site = Site(tmp_path)
+    chance = random.Random(seed)
+
+    def disorder() -> None:
+        for number in range(400):
+            folder = site.folder / chance.choice(["", "d", "d/e", "f"])
+            path = folder / f"k{chance.randrange(8)}"
+            with contextlib.suppress(OSError):
+                match chance.randrange(7):
+                    case 0 | 1:
+                        folder.mkdir(parents=True, exist_ok=True)
+                        path.write_text("x" * number)
+                    case 2:
+                        with open(path, "a") as file:
+                            file.write("more")
+                    case 3:
+                        path.rename(site.folder / f"k{chance.randrange(8)}")
+                    case 4:
+                        path.unlink()
+                    case 5:
+                        path.chmod(0o600)
+                    case 6 if number % 5 == 0:
+                        shutil.rmtree(site.folder / chance.choice(["d", "d/e", "f"]))
+            if number % 10 == 0:
+                time.sleep(0.004)
+
+    async def act() -> None:
+        await anyio.to_thread.run_sync(disorder)
+
+    scenario(site, act)
+    files = {
+        path.relative_to(site.folder).as_posix(): (path.stat().st_size, c.content_md5(path.read_bytes()))
+        for path in site.folder.rglob("*")
+        if path.is_file()
+    }
+    listed = site.world.step(BUCKET, c.ListObjects()).objects
+    assert {one.key: (one.size, one.etag) for one in listed} == files
+    last = {key: (event, size) for event, key, size in site.events()}
+    assert {key: size for key, (event, size) in last.items() if event == "ObjectCreated:Put"} == {
+        key: size for key, (size, _) in files.items()
+    }
 
 
 def test_files_larger_than_one_read_are_hashed_aside(tmp_path: Path) -> None:

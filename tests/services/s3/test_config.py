@@ -40,15 +40,11 @@ def put_with(world: World, notifications: list[dict[str, Any]]) -> Any:
     return world.step(arn, PutResource(put.kind, put.name, {**put.config, "notifications": notifications}))
 
 
-def row(
-    id: str, arn: str, event: str = "s3:ObjectCreated:*", prefix: str = "", suffix: str = ""
-) -> dict[str, Any]:
+def row(id: str, arn: str, event: str = "s3:ObjectCreated:*", prefix: str = "", suffix: str = "") -> dict[str, Any]:
     return {"id": id, "arn": arn, "events": [event], "prefix": prefix, "suffix": suffix}
 
 
-@pytest.mark.parametrize(
-    "case", YAML(typ="safe").load(CASES / "notifications.yaml"), ids=lambda case: case["name"]
-)
+@pytest.mark.parametrize("case", YAML(typ="safe").load(CASES / "notifications.yaml"), ids=lambda case: case["name"])
 def test_overlaps(case: dict[str, Any]) -> None:
     world = World(targets=tuple(ARNS.values()))
     rows = [row(str(n), ARNS[one[0]], *one[1:]) for n, one in enumerate(case["given"])]
@@ -134,9 +130,7 @@ def test_triggers_and_notifications_come_together() -> None:
     config = BucketConfig.model_validate(
         {"notifications": [{"queue": "ingest", "suffix": ".json"}, {"function": "audit", "id": "mine"}]}
     )
-    trigger = S3Trigger.model_validate(
-        {"s3": "uploads", "events": ["s3:ObjectRemoved:Delete"], "prefix": "in/"}
-    )
+    trigger = S3Trigger.model_validate({"s3": "uploads", "events": ["s3:ObjectRemoved:Delete"], "prefix": "in/"})
     assert bucket_notifications(NAMES, config, [("parse", trigger)]) == (
         Notification("ingest-1", NAMES.queue("ingest"), ("s3:ObjectCreated:*",), "", ".json"),
         Notification("mine", NAMES.function("audit"), ("s3:ObjectCreated:*",)),
@@ -190,9 +184,7 @@ def test_what_is_written_is_what_is_read() -> None:
         (BucketConfig, {"ignore": ["/"]}, "write one name"),
     ],
 )
-def test_wrong_yaml_is_refused(
-    model: type[S3Trigger | BucketConfig], text: dict[str, Any], problem: str
-) -> None:
+def test_wrong_yaml_is_refused(model: type[S3Trigger | BucketConfig], text: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate(text)
     assert problem in str(caught.value)
@@ -214,9 +206,7 @@ def test_bucket_names(name: str) -> None:
     assert bucket_name_problem(name) is None
 
 
-@pytest.mark.parametrize(
-    "name", ["ab", "a" * 64, "Upload", "a_b", "-ab", "ab-", "a..b", "192.168.5.4", "xn--a"]
-)
+@pytest.mark.parametrize("name", ["ab", "a" * 64, "Upload", "a_b", "-ab", "ab-", "a..b", "192.168.5.4", "xn--a"])
 def test_impossible_bucket_names(name: str) -> None:
     assert bucket_name_problem(name) is not None
     arn, put = bucket_resource(NAMES, name, BucketConfig())

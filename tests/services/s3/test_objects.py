@@ -276,9 +276,7 @@ def test_another_folder_is_not_scanned_yet() -> None:
 
 def begin_put(world: World, key: str = "a") -> str:
     file = c.FileIdentity(9, 90)
-    id = world.step(
-        BUCKET, c.BeginWrite("put", key, "file", 1, "e" * 32, file, "/tmp/t", source_ip="203.0.113.9")
-    )
+    id = world.step(BUCKET, c.BeginWrite("put", key, "file", 1, "e" * 32, file, "/tmp/t", source_ip="203.0.113.9"))
     assert isinstance(id, str)
     return id
 

@@ -34,9 +34,7 @@ def built(given: dict[str, Any], record: dict[str, Any], version: str) -> str:
     (item,) = record["Records"]
     answer = item["responseElements"]
     return record_text(
-        BucketFacts(
-            given["bucket"], f"arn:aws:s3:::{given['bucket']}", given["region"], given["owner"], version
-        ),
+        BucketFacts(given["bucket"], f"arn:aws:s3:::{given['bucket']}", given["region"], given["owner"], version),
         event=given["event"],
         time=item["eventTime"],
         request=Request(
@@ -73,9 +71,7 @@ def test_powertools_reads_it(name: str) -> None:
     assert record.s3.object.size == fixture["given"]["size"]
 
 
-@pytest.mark.parametrize(
-    "case", YAML(typ="safe").load(FIXTURES / "cases/s3/keys.yaml"), ids=lambda case: case["name"]
-)
+@pytest.mark.parametrize("case", YAML(typ="safe").load(FIXTURES / "cases/s3/keys.yaml"), ids=lambda case: case["name"])
 def test_keys(case: dict[str, str]) -> None:
     assert encode_key(case["key"]) == case["encoded"]
 

@@ -40,6 +40,7 @@ class World:
     def __init__(self, *, seed: int = 1, path: str = ":memory:", targets: tuple[str, ...] = ()) -> None:
         self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.db.execute("PRAGMA synchronous = OFF")
+        self.db.execute("PRAGMA journal_mode = MEMORY")
         known = self.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'resources'").fetchone()
         if known is None:
             self.db.executescript(RESOURCES + "".join(SERVICE.migrations))

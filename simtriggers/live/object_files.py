@@ -1,0 +1,261 @@
+"""API writes into a live bucket with a folder: an object put by a request becomes a file, or goes beside it.
+
+The intent is journalled before the disk is touched, the content written to a temporary file outside the
+watched folder, made durable and renamed; then the object and its event are committed. The watcher sees the
+renamed file, but the service knows it already. `settle` reads the journal after a crash: what was renamed
+is committed, what was not is aborted, so there is neither a false event nor a missing one.
+
+Keys that no file can have (`a` beside `a/b`, a `/` at the end, `..`, names that the system or the bucket's
+ignored patterns do not take) are kept in the store, a folder of the simulator's own, under a digest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from ..kernel.effects import Refused
+from ..services.s3.commands import (
+    DEFAULT_CONTENT_TYPE,
+    AbortWrite,
+    BeginWrite,
+    CommitWrite,
+    GetObject,
+    HeadObject,
+    ListWrites,
+    ObjectInfo,
+    PendingWrite,
+    StoredObject,
+    content_md5,
+)
+from ..services.s3.config import BucketSettings
+from .completeness import identity_of
+from .naming import Names
+
+Submit = Callable[[str, Any], Awaitable[Any]]
+
+_NAME_BYTES = 255
+_TEMPORARY_FOLDER = ".simtriggers"
+"""In the bucket's folder, when the state lies on another file system; always ignored by the watcher."""
+
+
+class ObjectFiles:
+    """Writes and reads the objects of one bucket that has a folder.
+
+    `state` is the simulator's own folder (`.simtriggers`). `crash` is told each point that was passed, for
+    tests that end the process there.
+    """
+
+    def __init__(
+        self,
+        arn: str,
+        settings: BucketSettings,
+        submit: Submit,
+        *,
+        state: Path,
+        crash: Callable[[str], None] = lambda point: None,
+    ) -> None:
+        assert settings.folder, f"{arn} has no folder"
+        self._arn = arn
+        self._submit = submit
+        self._crash = crash
+        self._names = Names(settings.ignore)
+        self._root = Path(os.path.realpath(settings.folder))
+        self._store = state.absolute() / "objects" / settings.facts.name
+        self._temporary = self._temporary_folder(state.absolute())
+        self._count = 0
+        self._locks: dict[str, anyio.Lock] = {}
+
+    def _temporary_folder(self, state: Path) -> Path:
+        state.mkdir(parents=True, exist_ok=True)
+        near = os.stat(state).st_dev == os.stat(self._root).st_dev
+        return state / "tmp" if near else self._root / _TEMPORARY_FOLDER / "tmp"
+
+    # --- writing --------------------------------------------------------------------------------
+
+    async def put(
+        self,
+        key: str,
+        body: str | bytes,
+        *,
+        content_type: str = DEFAULT_CONTENT_TYPE,
+        principal: str = "",
+        source_ip: str = "",
+    ) -> Any:
+        """Put an object; replies with ObjectPut, or Refused."""
+        raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+        async with self._alone(key):
+            place, target = await anyio.to_thread.run_sync(self._target, key)
+            temporary = self._next_temporary()
+            found = await anyio.to_thread.run_sync(self._write, temporary, raw)
+            begin = BeginWrite(
+                "put",
+                key,
+                place,
+                len(raw),
+                content_md5(raw),
+                identity_of(found),
+                str(temporary),
+                content_type,
+                principal,
+                source_ip,
+            )
+            write_id = await self._submit(self._arn, begin)
+            if isinstance(write_id, Refused):
+                temporary.unlink(missing_ok=True)
+                return write_id
+            self._crash("before_rename")
+            try:
+                await anyio.to_thread.run_sync(self._rename, temporary, target)
+            except OSError as error:
+                temporary.unlink(missing_ok=True)
+                reason = f"the file could not be put in its place: {error.strerror or error}"
+                await self._submit(self._arn, AbortWrite(write_id, reason))
+                return Refused("InternalError", f"{key}: {reason}", 500)
+            self._crash("after_rename")
+            reply = await self._submit(self._arn, CommitWrite(write_id))
+            if place == "file":
+                await anyio.to_thread.run_sync(self._unlink, self._path(key, "store"))
+            return reply
+
+    @asynccontextmanager
+    async def _alone(self, key: str) -> AsyncIterator[None]:
+        """One write at a time for each key."""
+        lock = self._locks.setdefault(key, anyio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if lock.statistics().tasks_waiting == 0 and not lock.locked():
+                self._locks.pop(key, None)
+
+    async def delete(self, key: str, *, principal: str = "", source_ip: str = "") -> Any:
+        """Delete an object and its file; replies with ObjectDeleted, or Refused."""
+        async with self._alone(key):
+            head = await self._submit(self._arn, HeadObject(key))
+            place = head.place if isinstance(head, ObjectInfo) else "none"
+            begin = BeginWrite("delete", key, place, principal=principal, source_ip=source_ip)
+            write_id = await self._submit(self._arn, begin)
+            if isinstance(write_id, Refused):
+                return write_id
+            self._crash("before_unlink")
+            await anyio.to_thread.run_sync(self._unlink, self._path(key, place))
+            self._crash("after_unlink")
+            return await self._submit(self._arn, CommitWrite(write_id))
+
+    async def settle(self) -> None:
+        """Finish what the journal of an earlier process left; before the folder is watched."""
+        for write in await self._submit(self._arn, ListWrites()):
+            reached = await anyio.to_thread.run_sync(self._reached_the_disk, write)
+            if reached:
+                await self._submit(self._arn, CommitWrite(write.id))
+            else:
+                await self._submit(self._arn, AbortWrite(write.id, "the process ended before the file was written"))
+        await anyio.to_thread.run_sync(shutil.rmtree, self._temporary, True)
+
+    def _reached_the_disk(self, write: PendingWrite) -> bool:
+        path = self._path(write.key, write.place)
+        try:
+            found = os.lstat(path) if path is not None else None
+        except OSError:
+            found = None
+        if write.operation == "delete":
+            return found is None
+        return found is not None and (identity_of(found), found.st_size) == (write.file, write.size)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    async def get(self, key: str) -> Any:
+        """The object with its content as bytes or text (StoredObject), or Refused."""
+        stored = await self._submit(self._arn, GetObject(key))
+        if not isinstance(stored, StoredObject) or stored.body is not None:
+            return stored
+        path = self._path(key, stored.info.place)
+        if path is None:
+            return stored
+        try:
+            raw = await anyio.to_thread.run_sync(path.read_bytes)
+        except OSError:
+            return Refused("NoSuchKey", "The specified key does not exist.", 404, fields=(("Key", key),))
+        return StoredObject(stored.info, raw)
+
+    # --- places ---------------------------------------------------------------------------------
+
+    def _path(self, key: str, place: str) -> Path | None:
+        if place == "file":
+            return self._root / key
+        if place == "store":
+            return self._store / blake2b(key.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
+        return None
+
+    def _target(self, key: str) -> tuple[str, Path]:
+        """Where a key's content goes: its file if there can be one."""
+        place = "file" if self._can_be_file(key) else "store"
+        path = self._path(key, place)
+        assert path is not None
+        return place, path
+
+    def _can_be_file(self, key: str) -> bool:
+        parts = key.split("/")
+        if any(part in ("", ".", "..") or "\0" in part or os.sep != "/" and os.sep in part for part in parts):
+            return False
+        if any(len(part.encode("utf-8", "surrogatepass")) > _NAME_BYTES for part in parts):
+            return False
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            return False
+        if self._names.ignores(key) or self._names.ignores_below(key):
+            return False
+        path = self._root / key
+        if path.is_symlink() or path.is_dir():
+            return False
+        folder = path.parent
+        while not os.path.lexists(folder):
+            folder = folder.parent
+        return folder.is_dir() and os.path.realpath(folder) == str(folder)
+
+    def _next_temporary(self) -> Path:
+        self._count += 1
+        return self._temporary / f"{os.getpid()}-{self._count}"
+
+    # --- the disk -------------------------------------------------------------------------------
+
+    def _write(self, path: Path, raw: bytes) -> os.stat_result:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+            return os.fstat(file.fileno())
+
+    def _rename(self, temporary: Path, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, target)
+        _sync_folder(target.parent)
+
+    def _unlink(self, path: Path | None) -> None:
+        if path is not None and os.path.lexists(path):
+            path.unlink(missing_ok=True)
+            _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable; not every system can open a folder."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)

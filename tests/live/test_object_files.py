@@ -1,0 +1,205 @@
+"""API writes into a folder: one event each, whatever the watcher sees and wherever the process dies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from simtriggers.kernel.effects import Refused
+from simtriggers.live.object_files import ObjectFiles
+from simtriggers.services.s3 import commands as c
+
+from .folder_world import BUCKET, Site, created, removed
+
+pytestmark = pytest.mark.live
+
+
+class Killed(Exception):
+    """The process ended here."""
+
+
+def files_of(site: Site, crash_at: str = "") -> ObjectFiles:
+    def crash(point: str) -> None:
+        if point == crash_at:
+            raise Killed
+
+    return ObjectFiles(BUCKET, site.settings, site.submit, state=site.folder.parent / ".simtriggers", crash=crash)
+
+
+def keys(site: Site) -> list[tuple[str, str]]:
+    return [(one.key, one.place) for one in site.world.step(BUCKET, c.ListObjects()).objects]
+
+
+def left_over(site: Site) -> list[str]:
+    state = site.folder.parent / ".simtriggers"
+    return sorted(str(path.relative_to(state)) for path in state.rglob("*") if path.is_file())
+
+
+def test_a_put_and_a_delete_are_told_once_and_seen_in_the_folder(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    async def main() -> None:
+        files = files_of(site)
+        async with site.up() as watched:
+            assert (await files.put("in/a.csv", "hello", source_ip="203.0.113.9")).changed
+            assert (site.folder / "in/a.csv").read_text() == "hello"
+            await anyio.sleep(0.05)
+            await watched.settled()
+            got = await files.get("in/a.csv")
+            assert (got.body, got.info.place) == (b"hello", "file")
+            (site.folder / "in/a.csv").write_text("edited")
+            await site.sent(2)
+            assert await files.delete("in/a.csv") == c.ObjectDeleted(True)
+            assert not (site.folder / "in/a.csv").exists()
+            assert await files.delete("in/a.csv") == c.ObjectDeleted(False)
+
+    anyio.run(main)
+    assert site.events() == [created("in/a.csv", 5), created("in/a.csv", 6), removed("in/a.csv")]
+    first = site.world.sent[0].record["Records"][0]
+    assert first["requestParameters"] == {"sourceIPAddress": "203.0.113.9"}
+    assert left_over(site) == []
+
+
+def test_keys_that_no_file_can_have_are_kept_beside_the_folder(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    odd = ["a/b", "a", "folder/", "../out", "./x", "x//y", "n" * 300, "draft.tmp", ".git/HEAD", "a/b/c", "link/z"]
+    os.symlink(site.outside, site.folder / "link")
+
+    async def main() -> None:
+        files = files_of(site)
+        async with site.up():
+            for key in odd:
+                assert (await files.put(key, key)).changed
+            for key in odd:
+                got = await files.get(key)
+                assert got.body == key.encode()
+                assert got.info.place == ("file" if key == "a/b" else "store")
+            for key in odd[1:]:
+                assert await files.delete(key) == c.ObjectDeleted(True)
+
+    anyio.run(main)
+    assert keys(site) == [("a/b", "file")]
+    assert left_over(site) == []
+    assert len(site.events()) == 2 * len(odd) - 1
+    assert sorted(path.name for path in site.folder.iterdir()) == ["a", "link"]
+    assert list(site.outside.iterdir()) == []
+
+
+def test_a_key_in_the_store_can_become_a_file(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    async def main() -> None:
+        files = files_of(site)
+        (site.folder / "a").mkdir()
+        async with site.up():
+            await files.put("a", "store")
+            (site.folder / "a").rmdir()
+            await files.put("a", "file")
+            assert (await files.get("a")).body == b"file"
+
+    anyio.run(main)
+    assert keys(site) == [("a", "file")]
+    assert left_over(site) == []
+
+
+@pytest.mark.parametrize(
+    ("point", "act", "before", "after", "body"),
+    [
+        ("before_rename", "put", [], [], "old"),
+        ("after_rename", "put", [], [created("a", 6)], "newest"),
+        ("before_unlink", "delete", [], [], "old"),
+        ("after_unlink", "delete", [], [removed("a")], None),
+    ],
+)
+def test_the_journal_settles_what_a_killed_process_left(
+    tmp_path: Path, point: str, act: str, before: list[Any], after: list[Any], body: str | None
+) -> None:
+    site = Site(tmp_path)
+
+    async def first() -> None:
+        async with site.up():
+            await files_of(site).put("a", "old")
+
+    async def killed() -> None:
+        files = files_of(site, crash_at=point)
+        run: Callable[..., Any] = files.put if act == "put" else files.delete
+        with pytest.raises(Killed):
+            await run("a", *(["newest"] if act == "put" else []))
+
+    async def again() -> None:
+        await files_of(site).settle()
+        async with site.up():
+            pass
+
+    anyio.run(first)
+    site.world.sent.clear()
+    anyio.run(killed)
+    assert site.events() == before
+    anyio.run(again)
+    anyio.run(again)
+    assert site.events() == after
+    path = site.folder / "a"
+    assert (path.read_text() if path.exists() else None) == body
+    assert left_over(site) == []
+    assert site.world.step(BUCKET, c.ListWrites()) == ()
+
+
+def test_a_file_that_replaced_the_put_of_a_killed_process_is_told_itself(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    async def killed() -> None:
+        async with site.up():
+            pass
+        with pytest.raises(Killed):
+            await files_of(site, crash_at="after_rename").put("a", "mine")
+        (site.folder / "a").unlink()
+        site.write("a", "another")
+
+    async def again() -> None:
+        await files_of(site).settle()
+        async with site.up():
+            pass
+
+    anyio.run(killed)
+    anyio.run(again)
+    assert site.events() == [created("a", 7)]
+
+
+def test_a_write_that_the_disk_refuses_leaves_nothing(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    async def main() -> None:
+        files = files_of(site)
+
+        def in_the_way(command: Any) -> None:
+            if isinstance(command, c.BeginWrite):
+                (site.folder / "a").write_text("a file where a folder is needed")
+
+        site.before_reply = in_the_way
+        reply = await files.put("a/b", "x")
+        assert isinstance(reply, Refused)
+        assert reply.code == "InternalError"
+
+    anyio.run(main)
+    assert left_over(site) == []
+    assert keys(site) == []
+    assert site.world.step(BUCKET, c.ListWrites()) == ()
+
+
+def test_many_writers_of_one_key_follow_each_other(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    async def main() -> None:
+        files = files_of(site)
+        async with site.up(), anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(files.put, "a", "x" * number)
+        assert (await files.get("a")).info.size == (site.folder / "a").stat().st_size
+
+    anyio.run(main)
+    assert sorted(size or 0 for _, _, size in site.events()) == list(range(20))
