@@ -345,7 +345,7 @@ class HandlerGreenlet:
             modelled_us = measured_us if start.init_duration_ms < 0 else start.init_duration_ms * 1000
             self._limit_us = _NEVER_US
             self.sleep_us(modelled_us)
-            self._init_us = max(1, self._clock_us - self._began_us)
+            self._init_us = self._clock_us - self._began_us
             self._enter_invocation()
         if failed is not None:
             raise failed
