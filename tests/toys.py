@@ -333,16 +333,16 @@ def _decide_relay(view: None, entry: Entry, *, now_ms: int, ids: Ids) -> Decisio
     )
 
 
-def _view_answer(read: Reader, entry: Entry) -> Asked:
+def _view_answer(read: Reader, entry: Entry) -> Asked | None:
     row = read.one(_ASKED, entry.request)
-    assert row is not None, f"{entry.request} was not asked"
-    asked: Asked = decode(row[0])
-    return asked
+    return None if row is None else decode(row[0])
 
 
-def _decide_answer(view: Asked, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    effects = [] if view.reply_to is None else [Reply(view.reply_to, entry.command, entry.cause)]
-    note = Note(ids.row_id(), "Answered", entry.arn, str(entry.request), entry.cause)
+def _decide_answer(view: Asked | None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    to = None if view is None else view.reply_to
+    effects = [] if to is None else [Reply(to, entry.command, entry.cause)]
+    kind = "StaleResult" if view is None else "Answered"
+    note = Note(ids.row_id(), kind, entry.arn, str(entry.request), entry.cause)
     return Decision(writes=[Write(_ANSWERED, (entry.request,))], effects=list(effects), notes=[note])
 
 

@@ -6,6 +6,7 @@ A snapshot is taken only when no in-process handler is in the middle of its work
 from __future__ import annotations
 
 import copy
+import sqlite3
 from dataclasses import dataclass
 
 from ..errors import SimtriggersError
@@ -27,6 +28,7 @@ class Snapshot:
     image: bytes
     faults: FaultPlan
     last_act_ms: int
+    root_cause: int = 0
 
 
 def is_quiet(engine: VirtualEngine) -> bool:
@@ -50,7 +52,7 @@ def take(engine: VirtualEngine) -> Snapshot:
     connection.execute("COMMIT")
     image = connection.serialize()
     connection.execute("BEGIN")
-    return Snapshot(image, copy.deepcopy(engine.faults), engine.last_act_ms)
+    return Snapshot(image, copy.deepcopy(engine.faults), engine.last_act_ms, engine.root_cause)
 
 
 def restore(engine: VirtualEngine, snapshot: Snapshot) -> None:
@@ -60,7 +62,7 @@ def restore(engine: VirtualEngine, snapshot: Snapshot) -> None:
     connection = engine.connection
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-    connection.deserialize(snapshot.image)
+    _load(connection, snapshot.image)
     row = agenda_store.read_engine_row(connection)
     shuffle = engine.shuffle_ties
     engine.agenda = Agenda(shuffle, next_seq=row.next_seq)
@@ -69,7 +71,19 @@ def restore(engine: VirtualEngine, snapshot: Snapshot) -> None:
     engine.incarnation = row.incarnation
     engine.faults = copy.deepcopy(snapshot.faults)
     engine.last_act_ms = snapshot.last_act_ms
+    engine.root_cause = snapshot.root_cause
     engine.trace.discard()
     engine.reader.forget_all()
     engine.reset_to(row.now_ms)
     connection.execute("BEGIN")
+
+
+def _load(connection: sqlite3.Connection, image: bytes) -> None:
+    """Make a database the image's, by way of a second connection: one that had been in use crashed at its
+    next write after it deserialized an image itself (SQLite 3.40)."""
+    source = sqlite3.connect(":memory:")
+    try:
+        source.deserialize(image)
+        source.backup(connection)
+    finally:
+        source.close()

@@ -176,10 +176,7 @@ def test_a_refusal_is_an_answer_like_any_other() -> None:
 
 def test_an_answer_for_which_the_asking_service_has_no_rule_is_a_defect() -> None:
     engine = virtual()
-    engine.agenda.push(Entry(START_MS, REPLY, C, Letters(()), 0, request="r"))
     engine.agenda.push(Entry(START_MS, REPLY, C, None, 0, request="r"))
-    with pytest.raises(StepFailed, match="r was not asked"):
-        engine.run_until_idle()
     with pytest.raises(StepFailed, match="counter has no rule for the answer NoneType"):
         engine.run_until_idle()
 
