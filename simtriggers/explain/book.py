@@ -1,0 +1,237 @@
+"""Where the rows of a trace are looked up: a state file, a trace file, or rows in memory.
+
+All three answer the same questions. A state file is opened read-only, also while a simulator writes to it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from ..errors import UserError
+from ..kernel.clock import parse_iso
+from ..kernel.trace import TraceRow, select
+
+BATCH_STARTED = "BatchStarted"
+_MARGIN_MS = 1000
+
+
+class Book(Protocol):
+    """What explanations ask of a trace."""
+
+    def row(self, row_id: int) -> TraceRow | None:
+        """The row of that id."""
+
+    def rows(self, *, until: int | None = None) -> Iterator[TraceRow]:
+        """All rows, in order; `until` is the last id."""
+
+    def newest(self) -> TraceRow | None:
+        """The last row."""
+
+    def about(self, subject: str) -> list[TraceRow]:
+        """The rows with that subject, in order."""
+
+    def caused_by(self, row_id: int) -> list[TraceRow]:
+        """The rows whose cause is that row, in order."""
+
+    def batches_with(self, received: TraceRow) -> list[TraceRow]:
+        """The BatchStarted rows that hold the record which `received` is the receiving of."""
+
+    def payload(self, digest: str) -> str | None:
+        """The text of a payload, or None when it is not kept."""
+
+    def subjects(self, prefix: str) -> list[str]:
+        """Up to 10 subjects that begin with `prefix`, sorted."""
+
+
+def causes_of(row: TraceRow) -> list[int]:
+    """The rows that led to a row: its cause, and for a batch those of all its records."""
+    causes = row.details.get("causes")
+    if row.kind == BATCH_STARTED and isinstance(causes, list):
+        return [*dict.fromkeys(causes)]
+    return [row.cause] if row.cause else []
+
+
+# --- rows in memory, and a trace file -----------------------------------------------------------
+
+
+class MemoryBook:
+    """Rows in memory. `texts` are payloads by digest."""
+
+    def __init__(self, rows: Iterable[TraceRow], texts: dict[str, str] | None = None) -> None:
+        self._rows = {row.id: row for row in rows}
+        self._texts = texts or {}
+        self._about: dict[str, list[TraceRow]] = defaultdict(list)
+        self._effects: dict[int, list[TraceRow]] = defaultdict(list)
+        self._batches: dict[int, list[TraceRow]] = defaultdict(list)
+        for row in self._rows.values():
+            self._about[row.subject].append(row)
+            if row.cause:
+                self._effects[row.cause].append(row)
+            if row.kind == BATCH_STARTED:
+                for cause in causes_of(row):
+                    self._batches[cause].append(row)
+
+    def row(self, row_id: int) -> TraceRow | None:
+        """The row of that id."""
+        return self._rows.get(row_id)
+
+    def rows(self, *, until: int | None = None) -> Iterator[TraceRow]:
+        """All rows, in order."""
+        yield from (row for row in self._rows.values() if until is None or row.id <= until)
+
+    def newest(self) -> TraceRow | None:
+        """The last row."""
+        return next(reversed(self._rows.values()), None)
+
+    def about(self, subject: str) -> list[TraceRow]:
+        """The rows with that subject, in order."""
+        return self._about.get(subject, [])
+
+    def caused_by(self, row_id: int) -> list[TraceRow]:
+        """The rows whose cause is that row, in order."""
+        return self._effects.get(row_id, [])
+
+    def batches_with(self, received: TraceRow) -> list[TraceRow]:
+        """The batches that hold the record."""
+        return self._batches.get(received.id, [])
+
+    def payload(self, digest: str) -> str | None:
+        """The text of a payload that the file showed."""
+        return self._texts.get(digest)
+
+    def subjects(self, prefix: str) -> list[str]:
+        """Up to 10 subjects that begin with `prefix`, sorted."""
+        return sorted(subject for subject in self._about if subject.startswith(prefix) and subject)[:10]
+
+
+def read_trace_file(path: Path) -> Iterator[tuple[str, MemoryBook]]:
+    """The runs of a trace file, as (scenario, rows): a file of `simtriggers test` holds several.
+
+    Raises UserError for a file that is not there or is no trace.
+    """
+    name, rows, texts = str(path), list[TraceRow](), dict[str, str]()
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                found = _parsed(line, f"{path}:{number}")
+                if "scenario" in found:
+                    if rows:
+                        yield name, MemoryBook(rows, texts)
+                    name, rows, texts = str(found["scenario"]), [], {}
+                else:
+                    rows.append(_row(found, texts, f"{path}:{number}"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    yield name, MemoryBook(rows, texts)
+
+
+def _parsed(line: str, place: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise UserError(f"{place}: this is no line of a trace", fix="make one with `simtriggers test --trace FILE`")
+    return found
+
+
+def _row(found: dict[str, Any], texts: dict[str, str], place: str) -> TraceRow:
+    try:
+        details: dict[str, Any] = found["details"]
+        for name, value in details.items():
+            if isinstance(value, dict) and value.keys() == {"digest", "text"} and name.endswith("payload"):
+                texts[value["digest"]] = value["text"]
+                details[name] = value["digest"]
+        at_ms = parse_iso(found["at"])
+        return TraceRow(found["id"], at_ms, found["kind"], found["arn"], found["subject"], found["cause"], details)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise UserError(
+            f"{place}: this is no line of a trace", fix="make one with `simtriggers test --trace FILE`"
+        ) from None
+
+
+# --- a state file -------------------------------------------------------------------------------
+
+
+class StateBook:
+    """The trace inside a state file. `close` gives the file back."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> StateBook:
+        """Open a state file read-only. Raises UserError when there is none, or it is something else."""
+        if not path.is_file():
+            raise UserError(
+                f"there is no state file {path}",
+                fix="start the project with `simtriggers up`, or name a file with --state or --trace",
+            )
+        try:
+            connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
+            connection.execute("SELECT id, at_ms, kind, arn, subject, cause, details FROM trace LIMIT 1").fetchone()
+        except sqlite3.Error as error:
+            raise UserError(f"{path} is not a state file of simtriggers: {error}") from None
+        return cls(connection)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def row(self, row_id: int) -> TraceRow | None:
+        """The row of that id."""
+        return next(self._select("id = ?", row_id), None)
+
+    def rows(self, *, until: int | None = None) -> Iterator[TraceRow]:
+        """All rows, in order."""
+        return self._select("1") if until is None else self._select("id <= ?", until)
+
+    def newest(self) -> TraceRow | None:
+        """The last row."""
+        return next(self._select("id = (SELECT max(id) FROM trace)"), None)
+
+    def after(self, row_id: int) -> Iterator[TraceRow]:
+        """The rows after that one, in order."""
+        return self._select("id > ?", row_id)
+
+    def about(self, subject: str) -> list[TraceRow]:
+        """The rows with that subject, in order."""
+        return list(self._select("subject = ?", subject))
+
+    def caused_by(self, row_id: int) -> list[TraceRow]:
+        """The rows whose cause is that row, in order."""
+        return list(self._select("cause = ?", row_id))
+
+    def batches_with(self, received: TraceRow) -> list[TraceRow]:
+        """The batches that hold the record: they start before it is visible again."""
+        until_ms = received.details.get("visible_ms", received.at_ms) + _MARGIN_MS
+        end = self._connection.execute(
+            "SELECT id FROM trace WHERE id > ? AND at_ms > ? ORDER BY id LIMIT 1", (received.id, until_ms)
+        ).fetchone()
+        last = end[0] if end is not None else 2**62
+        rows = self._select(f"id > ? AND id < ? AND kind = '{BATCH_STARTED}'", received.id, last)
+        return [row for row in rows if received.id in causes_of(row)]
+
+    def payload(self, digest: str) -> str | None:
+        """The text of a payload that is still kept."""
+        with closing(self._connection.execute("SELECT body FROM payloads WHERE digest = ?", (digest,))) as found:
+            row = found.fetchone()
+        return None if row is None else str(row[0])
+
+    def subjects(self, prefix: str) -> list[str]:
+        """Up to 10 subjects that begin with `prefix`, sorted."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT subject FROM trace WHERE subject >= ? AND subject < ? ORDER BY subject LIMIT 10",
+            (prefix, prefix + "\U0010ffff"),
+        )
+        return [subject for (subject,) in rows if subject]
+
+    def _select(self, where: str, *parameters: Any) -> Iterator[TraceRow]:
+        return select(self._connection, where, parameters)

@@ -1,0 +1,74 @@
+"""From a row back to its first cause: an act of the outside world, or the start of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+from ..kernel.trace import TraceRow
+from .book import Book, causes_of
+
+Origin = Literal["act", "start", "forgotten", "broken"]
+
+STARTS = frozenset({"Started", "Restarted"})
+
+ACTS = frozenset(
+    {
+        # what a client, a scenario, a file in a folder or a person does
+        "ObjectCreated", "ObjectRemoved", "ObjectNotFound", "FolderScanned", "FileSkipped", "WriteAborted",
+        "MessageSent", "MessageDeleteIgnored", "QueuePurged",
+        "InvocationStarted", "InvocationThrottled", "AsyncEventAccepted", "StepFailed",
+        # and what it makes, changes and removes
+        "BucketCreated", "BucketChanged", "BucketUnwired", "BucketRemoved",
+        "QueueCreated", "QueueUpdated", "QueueNoLongerDeclared", "QueueDeleted",
+        "MappingEnabled", "MappingDisabled",
+        "ScheduleStarted", "ScheduleStopped", "ScheduleEnded", "RuleTargetsChanged",
+    }
+)  # fmt: skip
+"""Kinds that may stand at the beginning: everything else must have a cause."""
+
+
+def is_first_cause(row: TraceRow) -> bool:
+    """Whether a row may be without a cause."""
+    return row.cause == 0 and (row.kind in STARTS or row.kind in ACTS)
+
+
+def chain(book: Book, row: TraceRow) -> list[TraceRow]:
+    """From the first cause to `row`, both included; of a batch's records the first is followed."""
+    found, seen = [row], {row.id}
+    while found[-1].cause and found[-1].cause not in seen:
+        before = book.row(found[-1].cause)
+        if before is None:
+            break
+        seen.add(before.id)
+        found.append(before)
+    return found[::-1]
+
+
+def ancestors(book: Book, row: TraceRow, subjects: Collection[str] = (), *, most: int = 200) -> dict[int, TraceRow]:
+    """Every row that led to `row`, by id; `most` rows at the most.
+
+    Of a batch all records are followed, or only those in `subjects` when there are such.
+    """
+    found: dict[int, TraceRow] = {}
+    waiting = [row]
+    while waiting and len(found) < most:
+        before = [each for each in map(book.row, causes_of(waiting.pop(0))) if each is not None]
+        if len(before) > 1:
+            before = [each for each in before if each.subject in subjects] or before
+        for each in before:
+            if each.id not in found:
+                found[each.id] = each
+                waiting.append(each)
+    return found
+
+
+def origin(book: Book, row: TraceRow) -> tuple[TraceRow, Origin]:
+    """The first cause of a row, and what it is: an `act` of the outside world, the `start` of the run,
+    `forgotten` (its own cause is too old to be kept), or `broken` (a row that should have had a cause)."""
+    first = chain(book, row)[0]
+    if first.cause:
+        return first, "forgotten"
+    if first.kind in STARTS:
+        return first, "start"
+    return first, "act" if first.kind in ACTS else "broken"

@@ -1,0 +1,174 @@
+"""One line for each kind of trace row: a table of templates, and how a template is filled in.
+
+`{name}` is a detail, `{name:form}` a detail in one of the FORMS, `[...]` a part that is left out when a
+detail in it is missing or says nothing. Kinds without a template show their details as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from ..kernel.clock import iso_ms
+from ..kernel.trace import TraceRow
+from .texts import clock, cut, event, plain, resource, short, size
+
+PayloadText = Callable[[str], str | None]
+
+TEMPLATES: dict[str, str] = {
+    # the run
+    "Started": "[seed {seed}, ][from {start}][run number {incarnation} of this state]",
+    "Restarted": "killed and started again, run number {incarnation}",
+    "StepFailed": "{command}: {error}[, kept in {kept_in}]",
+    # deliveries
+    "DeliveryFailed": "attempt {attempt}: {code}: {message}[, again at {retry_at_ms:time}]",
+    "DeliveryDropped": "given up: {rule}",
+    "DeliverySentToDeadLetterQueue": "given up ({reason}), sent to {dead_letter:arn}",
+    # buckets
+    "BucketCreated": "{notifications} notifications[, folder {folder}]",
+    "BucketChanged": "revision {revision}, {notifications} notifications[, folder {folder}]",
+    "BucketUnwired": "no longer declared; its objects stay",
+    "BucketRemoved": "removed with its objects",
+    "ObjectCreated": "{size:size}, etag {etag:short}",
+    "ObjectRemoved": "deleted",
+    "ObjectNotFound": "{request} of a key that is not there",
+    "NotificationMatched": "{event} → {target:arn} ({notification})[, {not_matched:some} others did not match]",
+    "NotificationsNotMatched": "{event}: none of {not_matched} notifications matched",
+    "FolderScanned": "{folder}: {indexed} indexed, {put} put, {removed} removed",
+    "FileSkipped": "{reason}",
+    "WriteAborted": "{operation}: {reason}",
+    # queues
+    "QueueCreated": "created",
+    "QueueUpdated": "new settings",
+    "QueueNoLongerDeclared": "no longer declared; its messages stay",
+    "QueueDeleted": "deleted with {messages} messages",
+    "QueuePurged": "purged of {messages} messages",
+    "MessageSent": "{size:size}[: {payload:text}][, visible at {visible_ms:time}]",
+    "MessageReceived": "receive {receive_count}, hidden until {visible_ms:time}[; {not_moved}]",
+    "MessageVisibilityChanged": "{visibility_timeout}s from now, visible at {visible_ms:time}",
+    "MessageDeleted": "deleted after receive {receive_count}[, because of #{by:some}]",
+    "MessageDeleteIgnored": "{reason}",
+    "MessageMovedToDeadLetterQueue": "→ {dead_letter_queue:arn}: {reason}",
+    "MessageExpired": "{rule} was over at {expired_ms:time}",
+    "MessageDropped": "{rule}[, because of #{by:some}]",
+    # functions
+    "AsyncEventAccepted": "event queued[: {payload:event}]",
+    "AsyncEventDropped": "[{condition}: ]{rule}",
+    "InvocationStarted": "attempt {attempt}[, {cold:cold}][: {payload:event}]",
+    "InvocationSucceeded": "attempt {attempt}, {duration_ms} ms[ → {response_payload:text}]",
+    "InvocationFailed": "attempt {attempt}, {duration_ms} ms: [{error_type}: ]{error_message}",
+    "InvocationInterrupted": "[attempt {attempt}: ]the simulator or the function was stopped meanwhile",
+    "InvocationThrottled": "{reason}[, again at {retry_at_ms:time}]",
+    "RetryScheduled": "attempt {attempt} at {due_ms:time}",
+    "DestinationSent": "{condition} after {invoke_count} attempts → {destination:arn}",
+    "DeadLetterSent": "{condition} → {destination:arn}",
+    "LogLines": "{lines:lines}",
+    "StaleResult": "a result that nobody waits for any more[: attempt {attempt} {status}]",
+    # event source mappings
+    "MappingEnabled": "{source:arn} → {function:arn}",
+    "MappingDisabled": "{source:arn} → {function:arn} is off",
+    "BatchStarted": "{records:count} record(s) of {source:arn} → {function:arn}",
+    "BatchSucceeded": "{records} record(s) handled by invocation {request_id:short}",
+    "BatchPartiallyFailed": "{failed:count} of {records} failed: {reason}",
+    "BatchFailed": "all {records} come back: {reason}",
+    "BatchThrottled": "[{reason}, ]again at {retry_at_ms:time}",
+    "BatchReleased": "{failed:count} record(s) come back: {reason}",
+    "RecordFailed": "comes back: {reason}[ (invocation {request_id:short})]",
+    "RecordsReleased": "{records:count} record(s) come back: {reason}",
+    "PollRefused": "{code}: {message}[, again at {retry_at_ms:time}]",
+    # rules
+    "ScheduleStarted": "{schedule}, first at {first}",
+    "ScheduleFired": "scheduled for {scheduled}, {targets} target(s)",
+    "ScheduleMissed": "{count} turn(s) from {first} to {last}, while nothing was running",
+    "ScheduleStopped": "{reason}",
+    "ScheduleEnded": "{schedule} has no later date[, the last was {last}]",
+    "RuleTargetsChanged": "targets are now {targets:arns}",
+}
+
+_FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_PART = re.compile(r"\[([^\]]*)\]|([^\[]+)")
+
+
+def _text(value: Any, payload: PayloadText) -> str:
+    return cut(payload(value) or "", 80)
+
+
+def _event(value: Any, payload: PayloadText) -> str:
+    return event(payload(value) or "")
+
+
+FORMS: dict[str, Callable[[Any, PayloadText], str]] = {
+    "": lambda value, _: plain(value),
+    "arn": lambda value, _: resource(str(value)),
+    "arns": lambda value, _: ", ".join(map(resource, value)) or "none",
+    "cold": lambda value, _: "cold start" if value else "",
+    "count": lambda value, _: str(len(value)),
+    "event": _event,
+    "lines": lambda value, _: cut(" | ".join(value), 120),
+    "short": lambda value, _: short(str(value))[:8],
+    "size": lambda value, _: size(value),
+    "some": lambda value, _: str(value) if value else "",
+    "text": _text,
+    "time": lambda value, _: clock(value),
+}
+"""How a detail can be shown; an empty text counts as missing. Times are shown without their date."""
+
+
+@lru_cache(maxsize=128)
+def _parts(template: str) -> tuple[tuple[str, bool], ...]:
+    return tuple((match[1] or match[2], match[1] is not None) for match in _PART.finditer(template))
+
+
+def detail(row: TraceRow, payload: PayloadText) -> str:
+    """The short detail of a row in words. `payload` gives the text of a digest, or None."""
+    template = TEMPLATES.get(row.kind)
+    if template is None:
+        return plain_details(row)
+    made = ""
+    for text, optional in _parts(template):
+        shown = _filled(text, row.details, payload, optional=optional)
+        if shown is not None:
+            made += shown
+        elif not optional:
+            return plain_details(row)
+    return made
+
+
+def _filled(text: str, details: dict[str, Any], payload: PayloadText, *, optional: bool) -> str | None:
+    made, end = "", 0
+    for match in _FIELD.finditer(text):
+        value = details.get(match[1])
+        if value is None:
+            return None
+        shown = FORMS[match[2] or ""](value, payload)
+        if optional and not shown:
+            return None
+        made += text[end : match.start()] + shown
+        end = match.end()
+    return made + text[end:]
+
+
+def plain_details(row: TraceRow) -> str:
+    """`key=value` of every detail: what a kind without a template shows."""
+    return " ".join(f"{key}={plain(value)}" for key, value in row.details.items())
+
+
+def narrate(row: TraceRow, payload: PayloadText, *, full_time: bool = False) -> str:
+    """One line: `at  seq<-cause  service:name  Kind  subject  short detail`.
+
+    The time is `12:34:56.789`, or with `full_time` the whole of it in ISO form, both UTC.
+    """
+    at = iso_ms(row.at_ms) if full_time else clock(row.at_ms)
+    return f"{at}  {columns(row, payload)}"
+
+
+def columns(row: TraceRow, payload: PayloadText) -> str:
+    """The line of a row without its time."""
+    link = f"#{row.id}<-{row.cause}" if row.cause else f"#{row.id}"
+    subject = "" if row.subject == row.arn or resource(row.arn).endswith(f":{row.subject}") else short(row.subject)
+    if row.arn == "":
+        subject = ""
+    words = [f"{link:<12} {resource(row.arn):<20} {row.kind:<20}", subject, detail(row, payload)]
+    return "  ".join(word for word in words if word).rstrip()

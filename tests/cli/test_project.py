@@ -1,0 +1,255 @@
+"""`simtriggers plan`, `validate`, `schema` and `invoke`: what they say about a project."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simtriggers.cli.schema import MODELS, schema_of
+from simtriggers.project.load import load_yaml, parse_yaml
+from tests.cli.commands import Shell
+
+ROOT = Path(__file__).parents[2]
+AFTER = ["--after", "2026-01-15T12:00:00Z"]
+
+# --- plan ---------------------------------------------------------------------------------------
+
+
+def test_the_plan(shell: Shell, demo: Path) -> None:
+    done = shell("plan", *AFTER)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "buckets:",
+        "  uploads (folder ./uploads)",
+        "    → ingest  s3:ObjectCreated:*, suffix .csv",
+        "queues:",
+        "  orders  visibility timeout 1m00s → orders-dlq after 3 receives",
+        "  orders-dlq  visibility timeout 30s",
+        "  failed  visibility timeout 30s",
+        "mappings:",
+        "  orders → process  batches of 10, reports partial failures",
+        "schedules:",
+        "  cron(0 2 * * ? *) → nightly  next 2026-01-16T02:00:00Z, 2026-01-17T02:00:00Z, 2026-01-18T02:00:00Z",
+        "functions:",
+        "  ingest  handlers.ingest, timeout 10s",
+        "    as an event: 2 retries, on failure → failed",
+        "  process  handlers.process, timeout 10s",
+        "  nightly  handlers.nightly, timeout 3s",
+    ]
+    assert sorted(path.name for path in demo.iterdir() if path.name == ".simtriggers") == []
+
+
+def test_the_plan_as_json(shell: Shell, demo: Path) -> None:
+    made = json.loads(shell("plan", *AFTER, "--json").out)
+    assert made["mappings"] == [
+        {"queue": "orders", "function": "process", "batch_size": 10, "window_ms": 0,
+         "report_batch_item_failures": True, "enabled": True},
+    ]  # fmt: skip
+    assert made["schedules"][0]["next"][0] == "2026-01-16T02:00:00Z"
+
+
+def test_the_plan_of_what_is_switched_off(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "simtriggers.yaml").write_text(
+        """
+buckets: {lonely: {}}
+queues: {q: {}}
+functions:
+  f:
+    stub: [{returns: {}}]
+    dead_letter_config: {target: q}
+    triggers:
+      - {sqs: q, enabled: false, maximum_batching_window: 20s}
+      - {schedule: rate(1 hour), enabled: false}
+      - {schedule: "cron(0 0 1 1 ? 2020)"}
+"""
+    )
+    lines = shell("plan", str(tmp_path), *AFTER).out.splitlines()
+    assert "  lonely notifies nobody" in lines
+    assert "  q → f  batches of 10, window 20s (disabled)" in lines
+    assert "  rate(1 hour) → f (disabled)" in lines
+    assert "  cron(0 0 1 1 ? 2020) → f  next never again" in lines
+    assert "  f  a stub, timeout 3s" in lines
+    assert "    as an event: 2 retries, dead letters → q" in lines
+    (tmp_path / "simtriggers.yaml").write_text("queues: {}")
+    assert shell("plan", str(tmp_path)).out == "the project declares nothing\n"
+    assert shell("plan", str(tmp_path), "--after", "noon").code == 2
+
+
+# --- validate -----------------------------------------------------------------------------------
+
+WRONG = """\
+queues:
+  orders: {visibilty_timeout: 60s}
+  dlq: {visibility_timeout: soon}
+functions:
+  f:
+    stub: {returns: 1}
+    triggers: [{sqs: nobody}]
+"""
+
+
+def test_nothing_wrong(shell: Shell, demo: Path) -> None:
+    done = shell("validate")
+    assert (done.code, done.out, done.err) == (0, "ok: nothing wrong in 2 files\n", "")
+    assert shell("validate", "simtriggers.yaml", "scenarios").out == "ok: nothing wrong in 2 files\n"
+
+
+def test_everything_that_is_wrong_in_one_run(shell: Shell, demo: Path) -> None:
+    (demo / "simtriggers.yaml").write_text(WRONG)
+    done = shell("validate")
+    assert (done.code, done.out) == (2, "")
+    places = [line.split(":")[1] for line in done.err.splitlines() if line.startswith("simtriggers.yaml:")]
+    assert places == ["2", "3", "6", "7"]
+    assert done.err.splitlines()[-1] == "4 mistakes in 2 files"
+    assert "did you mean 'visibility_timeout'?" in done.err
+
+
+def test_mistakes_as_json(shell: Shell, demo: Path) -> None:
+    (demo / "scenarios" / "first.yaml").write_text("project: ../simtriggers.yaml\nsteps: [{advance: soon}]\n")
+    done = shell("validate", "--json")
+    found = json.loads(done.out)
+    assert done.code == 2
+    assert found["checked"] == ["simtriggers.yaml", "scenarios/first.yaml"]
+    [error] = found["errors"]
+    assert (error["file"], error["line"], error["column"]) == ("scenarios/first.yaml", 2, 19)
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [(None, "there is no"), ("a: [", "simtriggers.yaml:1:"), ("", "the file is empty")],
+)
+def test_a_project_that_cannot_be_read(shell: Shell, tmp_path: Path, text: str | None, problem: str) -> None:
+    if text is not None:
+        (tmp_path / "simtriggers.yaml").write_text(text)
+    done = shell("validate", str(tmp_path))
+    assert done.code == 2
+    assert problem in done.err
+    assert shell("validate", str(tmp_path / "missing.yaml")).code == 2
+
+
+def test_a_scenario_that_stands_alone(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "alone.yaml").write_text("queues: {q: {}}\nsteps: [{send_message: {queue: q, body: x}}]\n")
+    assert shell("validate", str(tmp_path)).out == "ok: nothing wrong in 1 file\n"
+    assert shell("validate", str(tmp_path / "alone.yaml")).out == "ok: nothing wrong in 1 file\n"
+
+
+# --- schema -------------------------------------------------------------------------------------
+
+_TYPES: dict[str, Any] = {
+    "object": dict, "array": list, "string": str, "boolean": bool, "null": type(None),
+}  # fmt: skip
+
+
+def fits(value: Any, schema: dict[str, Any], whole: dict[str, Any]) -> bool:
+    """Whether a value is valid, by the few words of JSON Schema that these schemas use."""
+    if "$ref" in schema:
+        return fits(value, whole["$defs"][schema["$ref"].removeprefix("#/$defs/")], whole)
+    for word in ("anyOf", "oneOf"):
+        if word in schema and not any(fits(value, each, whole) for each in schema[word]):
+            return False
+    if "const" in schema and value != schema["const"] or "enum" in schema and value not in schema["enum"]:
+        return False
+    types = schema.get("type", [])
+    if types and not any(_is(value, name) for name in ([types] if isinstance(types, str) else types)):
+        return False
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+        if not set(schema.get("required", [])) <= value.keys():
+            return False
+        rest = {name: each for name, each in value.items() if name not in known}
+        if others is False and rest:
+            return False
+        inside = [(each, known[name]) for name, each in value.items() if name in known]
+        inside += [(each, others) for each in rest.values() if isinstance(others, dict)]
+        return all(fits(each, part, whole) for each, part in inside)
+    if isinstance(value, list) and "items" in schema:
+        return all(fits(each, schema["items"], whole) for each in value)
+    return True
+
+
+def _is(value: Any, name: str) -> bool:
+    if name in ("number", "integer"):
+        return isinstance(value, int if name == "integer" else (int, float)) and not isinstance(value, bool)
+    return isinstance(value, _TYPES[name])
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_the_schema_is_printed(shell: Shell, kind: str) -> None:
+    assert json.loads(shell("schema", kind).out) == schema_of(kind)
+    assert shell("schema", "queue").code == 2
+
+
+def test_the_schema_takes_what_the_models_take(demo: Path) -> None:
+    project, scenario = schema_of("project"), schema_of("scenario")
+    assert fits(load_yaml("simtriggers.yaml").data, project, project)
+    for file in [demo / "scenarios" / "first.yaml", *sorted((ROOT / "scenarios").rglob("scenario.yaml"))]:
+        assert fits(load_yaml(file).data, scenario, scenario), file
+
+
+@pytest.mark.parametrize(
+    "kind, text, right",
+    [
+        ("project", "queues: {q: {visibility_timeout: 1m}}", True),
+        ("project", "queues: {q: {visibility_timeout: 60}}", True),
+        ("project", "queues: {q: {visibility_timeout: [60]}}", False),
+        ("project", "queues: {q: {visibilty_timeout: 60}}", False),
+        ("project", "functions: {f: {handler: a.b, duration: measured}}", True),
+        ("project", "functions: {f: {handler: a.b, environment: {N: 1}}}", True),
+        ("project", "functions: {f: {handler: a.b, event_invoke_config: {on_failure: 'arn:aws:sqs:::q'}}}", True),
+        ("project", "functions: {f: {handler: a.b, triggers: [{sqs: q}, {s3: b}, {schedule: rate(1 day)}]}}", True),
+        ("project", "functions: {f: {handler: a.b, triggers: [{topic: q}]}}", False),
+        ("scenario", "steps: [{restart: true}, {restart: null}, {at: 30, advance: 1h}]", True),
+        ("scenario", "expect: [nothing_lost, {nothing_stuck: true}]", True),
+        ("scenario", "expect: [nothing_los]", False),
+    ],
+)
+def test_the_schema_is_as_strict_as_it_can_be(kind: str, text: str, right: bool) -> None:
+    schema = schema_of(kind)
+    assert fits(parse_yaml(text, "x").data, schema, schema) is right
+
+
+# --- invoke -------------------------------------------------------------------------------------
+
+
+def test_one_invocation(shell: Shell, demo: Path) -> None:
+    done = shell("invoke", "nightly", "--event", '{"time": "now"}')
+    assert (done.code, done.out) == (0, "null\n")
+    lines = done.err.splitlines()
+    assert [line.split()[0] for line in lines if "INIT" not in line] == ["START", "good", "END", "REPORT"]
+    assert "good night, it is now" in lines
+
+
+def test_a_function_that_fails(shell: Shell, demo: Path) -> None:
+    done = shell("invoke", "nightly")
+    assert done.code == 1
+    assert json.loads(done.out)["errorType"] == "KeyError"
+    assert "[ERROR] KeyError: 'time'" in done.err
+
+
+def test_where_events_come_from(shell: Shell, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (demo / "event.json").write_text('{"time": "file"}')
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"time": "input"}'))
+    for given, said in (("event.json", "file"), ("-", "input")):
+        found = json.loads(shell("invoke", "nightly", "--event", given, "--json").out)
+        assert f"good night, it is {said}" in found["log"]
+        assert (found["payload"], found["function_error"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "arguments, problem",
+    [
+        (["nightly", "--event", "missing.json"], "cannot read the event 'missing.json'"),
+        (["nightly", "--event", "{broken"], "--event is not JSON"),
+        (["nightly", "--start", "noon"], "start: "),
+        (["nightl"], "the project has no function 'nightl'"),
+        (["nightly", "--project", "tests"], "there is no simtriggers.yaml in tests"),
+    ],
+)
+def test_wrong_input(shell: Shell, demo: Path, arguments: list[str], problem: str) -> None:
+    done = shell("invoke", *arguments)
+    assert (done.code, done.out) == (2, "")
+    assert problem in done.err
