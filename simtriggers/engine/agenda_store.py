@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
+from typing import Any
 
+from ..errors import StateError
 from ..kernel.agenda import Agenda, Entry
 from ..kernel.codec import decode, encode
 from ..kernel.effects import Caller
@@ -66,6 +68,17 @@ def _stored(entry: Entry) -> tuple[object, ...]:
     )
 
 
+def unstorable(entry: Entry) -> Exception | None:
+    """Why an entry cannot be written: a value that is no command, or a text that is no Unicode."""
+    try:
+        for part in _stored(entry):
+            if isinstance(part, str):
+                part.encode()
+    except (TypeError, ValueError) as error:
+        return error
+    return None
+
+
 def save_changes(connection: sqlite3.Connection, agenda: Agenda) -> None:
     """Write what differs from the last commit; call `agenda.committed()` once it is committed."""
     added, removed = agenda.changes()
@@ -81,21 +94,33 @@ def save_all(connection: sqlite3.Connection, agenda: Agenda) -> None:
     connection.executemany(_INSERT, [_stored(entry) for entry in agenda.entries()])
 
 
+def _decoded(seq: int, text: str) -> Any:
+    try:
+        return decode(text)
+    except (KeyError, TypeError) as error:
+        raise StateError(
+            f"the state's agenda has an entry (seq {seq}) that this version of simtriggers does not know: {text}\n"
+            "  fix: start the version that wrote it, or give another --state file"
+        ) from error
+
+
 def load(connection: sqlite3.Connection, agenda: Agenda, *, drop_callers: bool) -> None:
     """Read the stored entries into an empty agenda.
 
     With `drop_callers`, requests of callers that waited in another process are left out when parked, and
-    lose their return address otherwise: what they asked for still happens.
+    lose their return address otherwise: what they asked for still happens. The rows are changed likewise.
+    Raises StateError for a command that this version does not know.
     """
     entries: list[Entry] = []
     gone: list[tuple[int]] = []
+    nobody: list[tuple[int]] = []
     for row in connection.execute(_SELECT):
         seq, at_ms, priority, arn, command, cause, reply_to, request, timer, park, deadline, order, background = row
         entry = Entry(
             at_ms,
             priority,
             arn,
-            decode(command),
+            _decoded(seq, command),
             cause,
             decode(reply_to),
             request,
@@ -111,7 +136,11 @@ def load(connection: sqlite3.Connection, agenda: Agenda, *, drop_callers: bool) 
                 gone.append((entry.seq,))
                 continue
             entry.reply_to = None
+            nobody.append((entry.seq,))
         entries.append(entry)
     agenda.load(iter(entries))
-    if gone:
+    if gone or nobody:
+        connection.execute("BEGIN IMMEDIATE")
         connection.executemany("DELETE FROM agenda WHERE seq = ?", gone)
+        connection.executemany("UPDATE agenda SET reply_to = 'null' WHERE seq = ?", nobody)
+        connection.execute("COMMIT")

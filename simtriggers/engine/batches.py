@@ -17,6 +17,7 @@ from ..kernel.codec import type_name
 from ..kernel.effects import Note, ReturnAddress
 from . import agenda_store
 from .agenda_store import EngineRow
+from .database import refused
 from .engine import Engine
 
 BUDGET_S = 0.005
@@ -51,6 +52,7 @@ class BatchRunner:
         self._engine = engine
         self._incarnation = incarnation
         self._data_version = -1
+        self._begun = False
         self._ahead_ms = 0
 
     def run(self, submitted: list[Submitted], clock_ms: int, *, ahead_ms: int = 0) -> Outcome:
@@ -59,21 +61,38 @@ class BatchRunner:
         `ahead_ms` is how far `clock_ms` is ahead of the machine's time; it is stored for the next start.
 
         When applying fails, the batch is rolled back and run again, one entry a transaction; an entry that
-        fails again is kept in `failed_steps`. Raises sqlite3.Error when the database cannot commit at all:
-        nothing has changed then, and the same `submitted` may be given again.
+        fails again is kept in `failed_steps`. Raises sqlite3.Error when the database refuses to commit (see
+        database.refused): nothing has changed then, and the same `submitted` may be given again.
         """
         engine = self._engine
         self._ahead_ms = ahead_ms
         engine.now_ms = max(engine.now_ms, clock_ms)
         engine.reader.now_ms = engine.now_ms
+        begun = Outcome() if self._begun else self._commit_start()
         try:
-            return self._one_transaction(submitted, limit=None)
-        except sqlite3.OperationalError:
+            outcome = self._one_transaction(submitted, limit=None)
+        except Exception as error:  # whatever it was, find out which entry it belongs to
             self._roll_back()
+            if refused(error):
+                raise
+            outcome = self._one_by_one(submitted)
+        outcome.rows = begun.rows + outcome.rows
+        return outcome
+
+    def _commit_start(self) -> Outcome:
+        """Commit what was noted and put on the agenda before the first batch: a rollback would forget it."""
+        engine = self._engine
+        rows = engine.trace.pending()
+        try:
+            self._begin()
+            outcome = self._commit(False)
+        except BaseException:
+            if engine.connection.in_transaction:
+                engine.connection.execute("ROLLBACK")
+            engine.trace.put_back(rows)
             raise
-        except Exception:  # whatever it was, find out which entry it belongs to
-            self._roll_back()
-            return self._one_by_one(submitted)
+        self._begun = True
+        return outcome
 
     def _one_transaction(self, submitted: list[Submitted], *, limit: int | None) -> Outcome:
         engine = self._engine
@@ -95,10 +114,7 @@ class BatchRunner:
     def _one_by_one(self, submitted: list[Submitted]) -> Outcome:
         engine = self._engine
         total = Outcome()
-        self._begin()
-        for item in submitted:
-            engine.agenda.push(Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to))
-        _extend(total, self._commit(False))
+        self._store(submitted, total)
         due = sum(1 for entry in engine.agenda.entries() if entry.at_ms <= engine.now_ms)
         for _ in range(due):
             entry = engine.agenda.peek()
@@ -106,18 +122,43 @@ class BatchRunner:
                 break
             try:
                 _extend(total, self._one_transaction([], limit=1))
-            except sqlite3.OperationalError:
+            except Exception as error:  # this is the one, unless it is the database
                 self._roll_back()
-                raise
-            except Exception as error:  # this is the one: keep it where a person sees it
-                self._roll_back()
-                self._begin()
-                again = engine.agenda.pop()
-                assert again is not None and type_name(again.command) == type_name(entry.command)
-                engine.keep_failed(again, error)
-                _extend(total, self._commit(False))
+                if refused(error) or not self._put_aside(type_name(entry.command), error, total):
+                    break  # all that is left is in the database: the next batch takes it
         total.more = True
         return total
+
+    def _store(self, submitted: list[Submitted], total: Outcome) -> None:
+        """Put the submitted commands on the stored agenda, so that none is lost or taken twice."""
+        engine = self._engine
+        try:
+            self._begin()
+            for item in submitted:
+                entry = Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to)
+                problem = agenda_store.unstorable(entry)
+                if problem is None:
+                    engine.agenda.push(entry)
+                else:
+                    engine.keep_failed(entry, problem)
+            _extend(total, self._commit(False))
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _put_aside(self, name: str, error: Exception, total: Outcome) -> bool:
+        """Keep the entry that failed where a person sees it. False: the database refused that."""
+        engine = self._engine
+        try:
+            self._begin()
+            entry = engine.agenda.pop()
+            assert entry is not None and type_name(entry.command) == name
+            engine.keep_failed(entry, error)
+            _extend(total, self._commit(False))
+        except sqlite3.Error:
+            self._roll_back()
+            return False
+        return True
 
     def _begin(self) -> None:
         engine = self._engine

@@ -107,6 +107,20 @@ def explained(path: Path | str) -> Iterator[None]:
         raise explain(path, error) from error
 
 
+_REFUSALS = tuple(
+    f"SQLITE_{name}"
+    for name in (
+        *("BUSY", "CANTOPEN", "CORRUPT", "FULL", "INTERRUPT", "IOERR", "LOCKED", "NOLFS", "NOMEM", "NOTADB"),
+        *("PERM", "PROTOCOL", "READONLY"),
+    )
+)
+
+
+def refused(error: BaseException) -> bool:
+    """Whether the database or its disk is the cause, so that no statement of ours would do better now."""
+    return isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorname", "") or "").startswith(_REFUSALS)
+
+
 def explain(path: Path | str, error: sqlite3.Error) -> StateError:
     """The StateError for one of SQLite's errors."""
     name = getattr(error, "sqlite_errorname", "") or ""

@@ -224,13 +224,17 @@ class Engine:
 
     def keep_failed(self, entry: Entry, error: Exception) -> None:
         """Store an entry that cannot be applied as a visible row, and tell whoever waits for it."""
-        text = f"{type(error).__name__}: {error}"
+        text, arn = _storable(f"{type(error).__name__}: {error}"), _storable(entry.arn)
+        try:
+            command = _storable(encode(entry.command))
+        except TypeError:  # it is no command, which may be the very reason
+            command = _storable(repr(entry.command))
         self.connection.execute(
             "INSERT INTO failed_steps (at_ms, arn, command, error) VALUES (?, ?, ?, ?)",
-            (self.now_ms, entry.arn, encode(entry.command), text),
+            (self.now_ms, arn, command, text),
         )
         details = {"command": type_name(entry.command), "error": text, "kept_in": "failed_steps"}
-        self.note("StepFailed", entry.arn, entry.cause, details, arn=entry.arn)
+        self.note("StepFailed", arn, entry.cause, details, arn=arn)
         if entry.reply_to is not None:
             self.answer(entry.reply_to, _INTERNAL, entry.cause)
 
@@ -239,6 +243,11 @@ class Engine:
             broken = checker(self, entry)
             if broken:
                 raise InvariantBroken(f"after {type_name(entry.command)} on {entry.arn}:\n  " + "\n  ".join(broken))
+
+
+def _storable(text: str) -> str:
+    """A text as a database can hold it: lone surrogates as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 # --- effects ------------------------------------------------------------------------------------

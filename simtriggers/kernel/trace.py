@@ -66,8 +66,16 @@ class Trace:
                     for at_ms, note in pending
                 ],
             )
-            self._pending = []
+        self._pending = []
         return pending
+
+    def pending(self) -> list[tuple[int, Note]]:
+        """The rows that are not written yet."""
+        return list(self._pending)
+
+    def put_back(self, rows: list[tuple[int, Note]]) -> None:
+        """Make these the pending rows again: the transaction that wrote them was rolled back."""
+        self._pending = rows
 
     def discard(self) -> None:
         """Forget the pending rows: their batch was rolled back."""

@@ -42,7 +42,21 @@ def test_rows_are_written_at_the_flush_and_shown_when_published(connection: sqli
     assert (len(trace), seen, list(select(connection))) == (0, [], ROWS)
     trace.publish(rows)
     assert seen == ROWS
-    assert trace.flush(connection) == []
+    nothing = trace.flush(connection)
+    trace.append(8, NOTES[:1])
+    assert nothing == []
+
+
+def test_rows_of_a_transaction_that_was_rolled_back_are_put_back(connection: sqlite3.Connection) -> None:
+    trace = Trace()
+    trace.append(7, NOTES)
+    rows = trace.pending()
+    connection.execute("BEGIN")
+    trace.flush(connection)
+    connection.execute("ROLLBACK")
+    trace.put_back(rows)
+    trace.flush(connection)
+    assert list(select(connection)) == ROWS
 
 
 def test_discarded_rows_are_never_written(connection: sqlite3.Connection) -> None:
