@@ -20,9 +20,6 @@ from enum import Enum
 
 from ..services.s3.commands import FileIdentity, FileState
 
-if sys.platform == "linux":
-    import fcntl
-
 Opener = Callable[[str, int], int]
 """Like os.open: a path and flags to a descriptor, or OSError. Tests inject unreadable files with it."""
 
@@ -71,24 +68,26 @@ def identity_of(found: os.stat_result) -> FileIdentity:
     return FileIdentity(found.st_ino & _INODE_MASK, found.st_mtime_ns)
 
 
-def nobody_writes(descriptor: int) -> bool | None:
-    """Whether no process has the open file open for writing; None when the system cannot say."""
-    if sys.platform != "linux":
+if sys.platform == "linux":
+    import fcntl
+
+    def nobody_writes(descriptor: int) -> bool | None:
+        """Whether no process has the open file open for writing; None when the system cannot say."""
+        try:
+            # A writer that runs into the lease makes the kernel signal us: SIGIO would end the process.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        except OSError as error:
+            # EACCES: the file is another user's, so the system will not say.
+            return False if error.errno == errno.EAGAIN else None
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return True
+
+else:
+
+    def nobody_writes(descriptor: int) -> bool | None:
+        """None: this system cannot say whether a process has the open file open for writing."""
         return None
-    try:
-        # A writer that runs into the lease makes the kernel signal us: SIGIO would end the process.
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-    except OSError as error:
-        return False if error.errno in (errno.EAGAIN, errno.EACCES) and _may_lease(descriptor) else None
-    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    return True
-
-
-def _may_lease(descriptor: int) -> bool:
-    """Leases are for the owner of a file, and for root."""
-    user = os.geteuid()
-    return user == 0 or os.fstat(descriptor).st_uid == user
 
 
 def look_at(

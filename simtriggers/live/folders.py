@@ -48,7 +48,7 @@ def _topmost(folders: set[str]) -> list[str]:
     return [one for one in sorted(folders) if not any(one.startswith(f"{other}/") for other in folders)]
 
 
-async def _set_when_cancelled(event: anyio.Event) -> None:
+async def set_when_cancelled(event: anyio.Event) -> None:
     """The thread of awatch ends by this event alone: without it a cancellation waits for five seconds."""
     try:
         await anyio.sleep_forever()
@@ -126,7 +126,7 @@ class BucketFolder:
         while True:
             async with anyio.create_task_group() as inner:
                 stop = anyio.Event()
-                inner.start_soon(_set_when_cancelled, stop)
+                inner.start_soon(set_when_cancelled, stop)
                 inner.start_soon(self._follow, stop, inner.cancel_scope)
                 # The watcher is made in the first turn of `_follow`, which comes before this one's next.
                 await anyio.lowlevel.checkpoint()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import blake2b
@@ -37,11 +38,12 @@ from ..services.s3.commands import (
 )
 from ..services.s3.config import BucketSettings
 from .completeness import identity_of
-from .naming import Names
+from .naming import Names, key_of
 
 Submit = Callable[[str, Any], Awaitable[Any]]
 
 _NAME_BYTES = 255
+_EXACT_NAMES = sys.platform == "linux"
 _TEMPORARY_FOLDER = ".simtriggers"
 """In the bucket's folder, when the state lies on another file system; always ignored by the watcher."""
 
@@ -215,7 +217,7 @@ class ObjectFiles:
         if self._names.ignores(key) or self._names.ignores_below(key):
             return False
         path = self._root / key
-        if path.is_symlink() or path.is_dir():
+        if path.is_symlink() or path.is_dir() or _other_spelling(path, key):
             return False
         folder = path.parent
         while not os.path.lexists(folder):
@@ -245,6 +247,15 @@ class ObjectFiles:
         if path is not None and os.path.lexists(path):
             path.unlink(missing_ok=True)
             _sync_folder(path.parent)
+
+
+def _other_spelling(path: Path, key: str) -> bool:
+    """Whether the disk would take the key for another name: by case, or by the form of its letters."""
+    if _EXACT_NAMES:
+        return False
+    if key_of(key) != key:
+        return True
+    return os.path.lexists(path) and path.name not in map(key_of, os.listdir(path.parent))
 
 
 def _sync_folder(folder: Path) -> None:

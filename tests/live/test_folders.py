@@ -324,9 +324,10 @@ def test_temporary_names_are_a_setting(tmp_path: Path) -> None:
     assert site.events() == [created("a.tmp", 1)]
 
 
-def test_many_files_in_nested_new_folders(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [2000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_many_files_in_nested_new_folders(tmp_path: Path, count: int) -> None:
     site = Site(tmp_path)
-    keys = [f"n{i % 7}/m{i % 31}/k{i % 5}/file-{i}.txt" for i in range(2000)]
+    keys = [f"n{i % 7}/m{i % 31}/k{i % 5}/file-{i}.txt" for i in range(count)]
 
     def unzip() -> None:
         for number, key in enumerate(keys):
