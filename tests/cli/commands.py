@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 
 import pytest
 
 from simtriggers.cli import run
+
+WITH_PLUGIN = [] if entry_points(group="pytest11", name="simtriggers") else ["-p", "simtriggers.pytest_plugin"]
+"""What pytest needs for the plugin where the package is not installed."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from simtriggers.cli.init import FILES
-from tests.cli.commands import Shell
+from tests.cli.commands import WITH_PLUGIN, Shell
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ def test_what_it_makes_works_at_once(shell: Shell, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
         ".gitignore", "README.md", "handlers.py", "scenarios", "simtriggers.yaml", "tests", "uploads",
     ]  # fmt: skip
-    for command in (["-m", "simtriggers", "test"], ["-m", "pytest", "-q", "-p", "simtriggers.pytest_plugin"]):
+    for command in (["-m", "simtriggers", "test"], ["-m", "pytest", "-q", *WITH_PLUGIN]):
         ended = subprocess.run(
             [sys.executable, *command],
             cwd=tmp_path / "demo",

@@ -1,0 +1,232 @@
+"""The pytest plugin, tried with pytest inside pytest."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import WITH_PLUGIN
+
+pytest_plugins = ["pytester"]
+
+PROJECT = """
+buckets: {uploads: {}}
+queues:
+  orders: {redrive_policy: {dead_letter_target: dlq, max_receive_count: 1}}
+  dlq: {}
+functions:
+  count:
+    handler: counting.count
+    triggers: [{s3: uploads}, {schedule: "cron(0 2 * * ? *)"}]
+  handle:
+    handler: orders.handle
+    code_uri: ./code
+    triggers: [{sqs: orders}]
+"""
+COUNTING = """
+import time
+calls = 0
+
+def count(event, context):
+    global calls
+    calls += 1
+    return {"calls": calls, "at": time.time()}
+"""
+ORDERS = """
+import json
+
+def handle(event, context):
+    for record in event["Records"]:
+        process(json.loads(record["body"]))
+
+def process(order):
+    print("order", order["id"])
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A folder with a project whose functions live in two places."""
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    pytester.path.joinpath("simtriggers.yaml").write_text(PROJECT)
+    pytester.path.joinpath("counting.py").write_text(COUNTING)
+    pytester.mkdir("code").joinpath("orders.py").write_text(ORDERS)
+    return pytester
+
+
+def run(project: pytest.Pytester, *options: str, **tests: str) -> pytest.RunResult:
+    project.makepyfile(**tests)
+    return project.runpytest_inprocess(*WITH_PLUGIN, "-p", "no:cacheprovider", *options)
+
+
+def test_the_short_forms(project: pytest.Pytester) -> None:
+    run(
+        project,
+        test_all="""
+        import json
+
+        def test_all(simtriggers):
+            put = simtriggers.put("uploads", "a.csv", "x")
+            assert len(put.etag) == 32
+            sent = simtriggers.send("orders", {"id": 1}, delay_seconds=30)
+            assert simtriggers.run_until_idle().reason == "idle"
+            simtriggers.expect("nothing_lost", "nothing_stuck", invocations={"function": "count", "count": 1})
+            simtriggers.expect(trace={"kind": "MessageDeleted", "subject": sent.message_id, "count": 1})
+            result = simtriggers.invoke("count", {})
+            assert (result.payload["calls"], result.function_error) == (2, None)
+            simtriggers.advance("1d")
+            simtriggers.expect(invocations={"function": "count", "count": 3})
+            assert simtriggers.sim.now.startswith("2026-01-16T12:0")
+        """,
+    ).assert_outcomes(passed=1)
+
+
+def test_handlers_are_the_imported_modules(project: pytest.Pytester) -> None:
+    run(
+        project,
+        test_patch="""
+        from unittest.mock import patch
+        import counting, orders
+
+        def test_patch(simtriggers):
+            simtriggers.send("orders", {"id": 7})
+            with patch("orders.process") as process:
+                simtriggers.run_until_idle()
+            process.assert_called_once_with({"id": 7})
+
+        def test_globals_are_shared(simtriggers):
+            counting.calls = 41
+            assert simtriggers.invoke("count").payload["calls"] == 42
+        """,
+    ).assert_outcomes(passed=2)
+
+
+def test_the_marker(project: pytest.Pytester) -> None:
+    project.mkdir("other").joinpath("simtriggers.yaml").write_text("queues: {elsewhere: {}}")
+    run(
+        project,
+        "--strict-markers",
+        test_marker="""
+        import counting
+        import pytest
+
+        pytestmark = pytest.mark.simtriggers(start="2030-06-01T00:00:00Z", seed=5)
+
+        @pytest.mark.simtriggers(isolated=True)
+        def test_isolated(simtriggers):
+            counting.calls = 41
+            assert simtriggers.invoke("count").payload["calls"] == 1
+            assert simtriggers.sim.engine.ids.seed == 5
+
+        @pytest.mark.simtriggers(start="2031-06-01T00:00:00Z")
+        def test_the_nearest_marker_wins(simtriggers):
+            assert simtriggers.sim.now == "2031-06-01T00:00:00.000Z"
+
+        @pytest.mark.simtriggers(project="other")
+        def test_another_project(simtriggers):
+            simtriggers.send("elsewhere", "x")
+        """,
+    ).assert_outcomes(passed=3)
+
+
+def test_the_ini_option(project: pytest.Pytester) -> None:
+    project.path.joinpath("simtriggers.yaml").rename(project.path / "app.yaml")
+    project.makeini("[pytest]\nsimtriggers_project = app.yaml")
+    run(project, test_ini="import orders\ndef test_it(simtriggers): simtriggers.send('orders', 'x')").assert_outcomes(
+        passed=1
+    )
+
+
+def test_the_project_above_the_test(project: pytest.Pytester) -> None:
+    deep = project.mkdir("deep")
+    deep.joinpath("tests").mkdir()
+    deep.joinpath("simtriggers.yaml").write_text("queues: {deep: {}}")
+    deep.joinpath("tests", "test_deep.py").write_text("def test_it(simtriggers): simtriggers.send('deep', 'x')")
+    run(project, test_top="def test_it(simtriggers): simtriggers.send('orders', 'x')").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    "test, message",
+    [
+        ("@pytest.mark.simtriggers(sed=1)\ndef test_it(simtriggers): pass", "does not take sed"),
+        ("@pytest.mark.simtriggers('x.yaml')\ndef test_it(simtriggers): pass", "does not take 'x.yaml'"),
+        ("@pytest.mark.simtriggers(project='no.yaml')\ndef test_it(simtriggers): pass", "there is no file *no.yaml"),
+        ("@pytest.mark.simtriggers(start='noon')\ndef test_it(simtriggers): pass", "start: *noon*"),
+        ("def test_it(simtriggers): simtriggers.send('ordrs', 'x')", "*the project has no queue 'ordrs'"),
+        ("def test_it(simtriggers): simtriggers.expect('nothing_los')", "*'nothing_los' is not an expectation*"),
+        ("def test_it(simtriggers): simtriggers.expect()", "*expect() needs an expectation*"),
+    ],
+)
+def test_what_is_wrong_is_said(project: pytest.Pytester, test: str, message: str) -> None:
+    result = run(project, test_wrong=f"import pytest\n{test}")
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("failed", 0) + outcomes.get("errors", 0) == 1
+    result.stdout.fnmatch_lines([f"*{message}*"])
+
+
+def test_no_project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    result = run(pytester, test_none="def test_it(simtriggers): pass")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*there is no simtriggers.yaml in *", "*fix: set simtriggers_project*"])
+
+
+def test_a_failing_test_shows_the_trace_so_far(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        test_fails="""
+        def test_it(simtriggers):
+            simtriggers.send("orders", "no json")
+            simtriggers.run_until_idle()
+            simtriggers.expect(messages={"queue": "dlq", "count": 0})
+        """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *AssertionError: *",
+            "*- simtriggers trace -*",
+            "12:00:00.000  #* sqs:orders * MessageSent *no json",
+            "12:00:00.001  #* lambda:handle * InvocationFailed *JSONDecodeError*",
+            "12:00:30.000  #* sqs:orders * MessageMovedToDeadLetterQueue *",
+        ]
+    )
+    assert "in expect" not in result.stdout.str()
+
+
+def test_a_long_trace_is_cut(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        test_long="""
+        def test_it(simtriggers):
+            for number in range(300):
+                simtriggers.send("dlq", "x")
+            assert False
+        """,
+    )
+    result.stdout.fnmatch_lines(["… * rows before these are left out"])
+
+
+def test_it_warns_once_of_a_hash_seed_that_is_not_fixed(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "random")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    project.makepyfile(test_two="def test_a(simtriggers): pass\ndef test_b(simtriggers): pass")
+    result = project.runpytest_subprocess(*WITH_PLUGIN)
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(["*SimtriggersWarning: PYTHONHASHSEED is not fixed*"])
+
+
+def test_it_loads_nothing_that_is_not_used() -> None:
+    code = (
+        "import sys, pytest; before = set(sys.modules); import simtriggers.pytest_plugin;"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "['simtriggers', 'simtriggers.pytest_plugin']"
