@@ -34,15 +34,25 @@ def is_first_cause(row: TraceRow) -> bool:
 
 
 def chain(book: Book, row: TraceRow) -> list[TraceRow]:
-    """From the first cause to `row`, both included; of a batch's records the first is followed."""
+    """From the first cause to `row`, both included. Of a batch's records the one that `row` is about is
+    followed, or else the first."""
     found, seen = [row], {row.id}
-    while found[-1].cause and found[-1].cause not in seen:
-        before = book.row(found[-1].cause)
-        if before is None:
-            break
-        seen.add(before.id)
-        found.append(before)
-    return found[::-1]
+    while True:
+        before = _of_subject(_causes(book, found[-1]), {row.subject})
+        if not before or before[0].id in seen:
+            return found[::-1]
+        seen.add(before[0].id)
+        found.append(before[0])
+
+
+def _causes(book: Book, row: TraceRow) -> list[TraceRow]:
+    """The rows that led to a row, as far as they are kept."""
+    return [each for each in map(book.row, causes_of(row)) if each is not None]
+
+
+def _of_subject(rows: list[TraceRow], subjects: Collection[str]) -> list[TraceRow]:
+    """Of several rows those with one of the subjects, if there are such."""
+    return [row for row in rows if len(rows) > 1 and row.subject in subjects] or rows
 
 
 def ancestors(book: Book, row: TraceRow, subjects: Collection[str] = (), *, most: int = 200) -> dict[int, TraceRow]:
@@ -53,10 +63,7 @@ def ancestors(book: Book, row: TraceRow, subjects: Collection[str] = (), *, most
     found: dict[int, TraceRow] = {}
     waiting = [row]
     while waiting and len(found) < most:
-        before = [each for each in map(book.row, causes_of(waiting.pop(0))) if each is not None]
-        if len(before) > 1:
-            before = [each for each in before if each.subject in subjects] or before
-        for each in before:
+        for each in _of_subject(_causes(book, waiting.pop(0)), subjects):
             if each.id not in found:
                 found[each.id] = each
                 waiting.append(each)
