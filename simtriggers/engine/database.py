@@ -6,6 +6,7 @@ the lock against a second live simulator, and the translation of SQLite's errors
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import sys
@@ -29,9 +30,9 @@ _BUSY_S = 5.0
 class SteppingConnection(aiosqlite.Connection):
     """aiosqlite's connection and thread, plus one call for a whole function.
 
-    Uses two members that aiosqlite does not document: `_execute(function, *args)`, which runs a function
-    in the connection's thread, and `_conn`, the sqlite3 connection. tests/engine/test_database.py holds
-    them to that; pyproject.toml pins the version.
+    Uses members that aiosqlite does not document: `_execute(function, *args)`, which runs a function in
+    the connection's thread, `_conn`, the sqlite3 connection, and, to open and to fail, `_thread`.
+    tests/engine/test_database.py holds them to that; pyproject.toml pins the version.
     """
 
     async def hop(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -94,7 +95,11 @@ async def open_file(path: Path, *, synchronous: str = "normal", busy_s: float = 
         raise StateError(f"{path}: the folder of the state file cannot be made: {error}") from error
     connection = SteppingConnection(lambda: open_inline(path, synchronous=synchronous, busy_s=busy_s), 64)
     connection._thread.daemon = True  # a crash must not hang on the connection's thread
-    await connection
+    try:
+        await connection
+    except BaseException:
+        connection._thread.join()  # else it answers to an event loop that may have closed
+        raise
     return connection
 
 
@@ -155,12 +160,18 @@ class StateLock:
         self._handle: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock. Raises StateError naming the process that holds it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        """Take the lock. Raises StateError naming the process that holds it, or why it cannot be made."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StateError(f"{self.path}: cannot be made: {error}") from error
         try:
             _lock(handle)
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+                os.close(handle)
+                raise StateError(f"{self.path}: this file system gives no locks: {error}") from error
             holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(handle)
             raise StateError(

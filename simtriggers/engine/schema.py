@@ -47,7 +47,7 @@ ENGINE = (
     CREATE TABLE payloads (
         digest TEXT PRIMARY KEY,          -- blake2b, 16 bytes, hexadecimal
         body TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;                             -- with row ids: long texts are appended, not sorted in
 
     -- Everything that exists: queues, buckets, functions, mappings, rules. Settings are JSON.
     CREATE TABLE resources (
@@ -131,4 +131,6 @@ def split(script: str) -> list[str]:
         if letter == ";" and sqlite3.complete_statement(script[start : end + 1]):
             found.append(script[start : end + 1].strip())
             start = end + 1
+    rest = [line for line in script[start:].splitlines() if line.strip() and not line.strip().startswith("--")]
+    assert not rest, f"a script ends without a semicolon: {rest[0].strip()}"
     return found
