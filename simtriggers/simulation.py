@@ -6,7 +6,7 @@ r"""The Python API: a project in virtual time.
         assert sim.queue("failed").messages() == []
 
 Puts the parts together: services, virtual engine, runtimes, the project's resources. Every call also
-works inside a handler that runs in process (`simtriggers.simulation.current()`).
+works inside a handler that runs in process (`simtriggers.simulation.current()`), but those that move time.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ def duration_ms(text: str | int | float) -> int:
         return parse_duration_ms(text)
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def _from_outside(call: str) -> None:
+    if inline.current() is not None:
+        raise SimtriggersError(f"{call}() is for outside of handlers; a handler lets time pass with time.sleep")
 
 
 # --- handles ------------------------------------------------------------------------------------
@@ -169,6 +174,7 @@ class Simulation:
     ) -> None:
         self.project = project
         self.names = project.names
+        self._options = trace, check_invariants
         try:
             start_ms = parse_iso(start)
         except ValueError as error:
@@ -179,11 +185,15 @@ class Simulation:
         self.start_ms = start_ms
         self.runtimes = VirtualRuntimes(self.engine, shared_modules=shared_modules)
         self.engine.runtime = self.runtimes
-        if check_invariants:
-            self.engine.checkers.append(checkers.sql_invariants(checkers.of_services(self.engine)))
-            self.engine.checkers.append(checkers.time_never_goes_back())
+        self._check_afresh()
         _simulations.add(self)
         self._declare()
+
+    def _check_afresh(self) -> None:
+        """Check this world's invariants, if that is wanted; checkers remember what they saw of another."""
+        if self._options[1]:
+            invariants = checkers.sql_invariants(checkers.of_services(self.engine))
+            self.engine.checkers[:] = [invariants, checkers.time_never_goes_back()]
 
     def _declare(self) -> None:
         engine = self.engine
@@ -261,14 +271,17 @@ class Simulation:
 
     def advance(self, duration: str | int | float) -> None:
         """Let virtual time pass: `15m`, or a number of seconds."""
+        _from_outside("advance")
         self.engine.advance(duration_ms(duration))
 
     def run_until_idle(self, horizon: str | int | float = "24h") -> Idle:
         """Run until nothing is left but recurring schedules, polls at rest, and timers beyond the horizon."""
+        _from_outside("run_until_idle")
         return self.engine.run_until_idle(horizon_ms=duration_ms(horizon) if horizon != "24h" else DAY_MS)
 
     def restart(self) -> None:
         """What `kill -9` and a new start do: running handlers are gone, stored state goes on."""
+        _from_outside("restart")
         self.engine.restart(self.names.service)
 
     # --- faults and worlds ------------------------------------------------------------------------
@@ -283,8 +296,10 @@ class Simulation:
 
     def restore(self, snapshot: snapshots.Snapshot) -> None:
         """Make this the world of the snapshot again."""
+        _from_outside("restore")
         snapshots.restore(self.engine, snapshot)
         self.runtimes.forget_all()
+        self._check_afresh()
 
     def fork(self) -> Simulation:
         """Another simulation that goes on from here by itself."""
@@ -295,7 +310,9 @@ class Simulation:
             start=iso_ms(self.start_ms),
             seed=self.engine.ids.seed,
             shuffle_ties=self.engine.shuffle_ties,
+            trace=self._options[0],
             shared_modules=self.runtimes.shared_modules,
+            check_invariants=self._options[1],
         )
         other.restore(self.snapshot())
         return other

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ..errors import UserError, Where
 
+_QUOTED = re.compile(r"""(["'])(.*?)\1\s*(?:#.*)?""")
+_COMMENT = re.compile(r"(?:^|\s+)#.*$")
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 
 
@@ -28,7 +30,10 @@ def file_variables(folder: Path, env_file: str | None) -> dict[str, str]:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """`NAME=value` lines; blank lines and `#` comments are skipped, quotes around a value are taken off."""
+    """`NAME=value` lines; blank lines and comments are skipped, quotes around a value are taken off.
+
+    A comment is a `#` at the start of a line, or after a blank behind a value without quotes.
+    """
     found: dict[str, str] = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -38,8 +43,12 @@ def read_env_file(path: Path) -> dict[str, str]:
             raise UserError(
                 f"{line.strip()!r} is not a variable", where=Where(str(path), number), fix="write NAME=value"
             )
-        text = match[2]
-        if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
-            text = text[1:-1]
-        found[match[1]] = text
+        found[match[1]] = _value(match[2])
     return found
+
+
+def _value(text: str) -> str:
+    quoted = _QUOTED.fullmatch(text)
+    if quoted is not None:
+        return quoted[2]
+    return _COMMENT.sub("", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _source(folder: Path, path: list[str]) -> Path | None:
 def _names(tree: ast.Module) -> set[str] | None:
     """The names a module defines at its top level; None when that cannot be read off."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _outside_functions(tree):
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             return None
         if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
@@ -68,6 +69,19 @@ def _names(tree: ast.Module) -> set[str] | None:
             names.add(node.id)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "globals":
-            return None
-    return names
+    return None if any(map(_makes_names, ast.walk(tree))) else names
+
+
+def _outside_functions(tree: ast.Module) -> Iterator[ast.AST]:
+    """All nodes but what stands inside of functions, classes and lambdas: those make no names of the module."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _makes_names(node: ast.AST) -> bool:
+    """Whether it may give the module names as it runs."""
+    return isinstance(node, ast.Global) or (isinstance(node, ast.Name) and node.id in ("globals", "exec"))

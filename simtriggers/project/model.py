@@ -28,6 +28,10 @@ from .validate import Tag, by_key, check, dotted
 
 FILE = "simtriggers.yaml"
 STATE = ".simtriggers/state.db"
+ACCOUNT, REGION = "123456789012", "us-east-1"
+"""Of a project that names none, on a machine that names none."""
+
+Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
 
 _TRIGGERS_NOT_YET = {
     "sns": "topics come with a later version",
@@ -71,8 +75,8 @@ class Resources(Settings):
 class ProjectFile(Resources):
     """`simtriggers.yaml`. `trace_retention` is how long a live state file keeps trace rows."""
 
-    account: Annotated[str, Field(pattern=r"^\d{12}$")] = "123456789012"
-    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] | None = None
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] = ACCOUNT
+    region: Region | None = None
     trace_retention: Milliseconds = 7 * 86_400_000
 
 
@@ -130,7 +134,7 @@ def load_project(path: str | Path | None = None) -> Project:
 
 
 def _names(model: ProjectFile) -> Names:
-    region = model.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    region = model.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or REGION
     return Names(model.account, region)
 
 

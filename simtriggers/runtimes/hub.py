@@ -11,10 +11,15 @@ from ..kernel.agenda import REPLY, Entry
 
 
 class VirtualHub:
-    """The hub of an InlineRuntime for one engine."""
+    """The hub of an InlineRuntime for one engine.
+
+    `world` tells the streams of a restored world from those before the snapshot, which went on: no id comes
+    twice, and every world that goes on from one snapshot has the same ones.
+    """
 
     def __init__(self, engine: VirtualEngine) -> None:
         self._engine = engine
+        self.world = 0
 
     def now_ms(self) -> int:
         """Virtual time."""
@@ -37,4 +42,4 @@ class VirtualHub:
 
     def seed(self, stream: str) -> bytes:
         """The seed of a named stream."""
-        return self._engine.seed(stream)
+        return self._engine.seed(f"{stream}@{self.world}" if self.world else stream)

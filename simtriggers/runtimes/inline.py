@@ -127,6 +127,10 @@ class InlineRuntime:
         self.abandon()
         self.watchdog.release()
 
+    def forget_streams(self) -> None:
+        """Take the functions' bytes from new streams: the world was replaced by another."""
+        self._streams.clear()
+
     # --- for handlers -----------------------------------------------------------------------------
 
     def _environment(self, start: Start) -> Environment:

@@ -26,7 +26,8 @@ class VirtualRuntimes:
 
     def __init__(self, engine: VirtualEngine, *, shared_modules: bool = False) -> None:
         self.shared_modules = shared_modules
-        self.inline = InlineRuntime(VirtualHub(engine), shared=shared_modules)
+        self._hub = VirtualHub(engine)
+        self.inline = InlineRuntime(self._hub, shared=shared_modules)
         self._engine = engine
         self._processes: _Processes | None = None
 
@@ -49,6 +50,8 @@ class VirtualRuntimes:
     def forget_all(self) -> None:
         """No environment is left: the world was replaced by another."""
         self.abandon()
+        self._hub.world = self._engine.ids.next_row
+        self.inline.forget_streams()
 
     def busy(self) -> list[str]:
         """What is running, in words."""

@@ -7,6 +7,9 @@ Stuck: what at the end is still due, in flight or waiting for a function.
 
 from __future__ import annotations
 
+from ..kernel.agenda import FOREVER_MS
+from ..kernel.clock import iso_ms
+from ..kernel.codec import type_name
 from ..kernel.trace import TraceRow
 from ..simulation import Simulation
 
@@ -15,6 +18,7 @@ _EVENT_ENDS = frozenset({"InvocationSucceeded", "DestinationSent", "DeadLetterSe
 _HANDED_ON = frozenset(
     {
         "NotificationMatched",
+        "ScheduleFired",
         "DestinationSent",
         "DeadLetterSent",
         "DeliverySentToDeadLetterQueue",
@@ -54,11 +58,18 @@ def lost(simulation: Simulation, rows: list[TraceRow]) -> list[tuple[TraceRow, s
 
 
 def stuck(simulation: Simulation, rows: list[TraceRow]) -> list[tuple[TraceRow | None, str]]:
-    """What is left over, with the last row about it: events and batches under way, and messages in a
-    queue that an enabled mapping consumes."""
+    """What is left over, with the last row about it: what is still to come, events and batches under way,
+    and messages in a queue that an enabled mapping consumes."""
     engine = simulation.engine
     by_id = {row.id: row for row in rows}
-    found: list[tuple[TraceRow | None, str]] = []
+    found: list[tuple[TraceRow | None, str]] = [
+        (
+            by_id.get(entry.cause),
+            f"{type_name(entry.command)} of {entry.arn} is still to come, at {iso_ms(entry.at_ms)}",
+        )
+        for entry in engine.agenda.entries()
+        if not entry.background and entry.at_ms < FOREVER_MS and entry.park_key is None
+    ]
     for request_id, arn, state, cause in engine.connection.execute(
         "SELECT request_id, function_arn, state, cause FROM lambda_invocations ORDER BY request_id"
     ):

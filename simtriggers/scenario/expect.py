@@ -25,6 +25,8 @@ from .model import (
     OrderItem,
     QueueDepthExpectation,
     TraceExpectation,
+    names_of,
+    unknown_names,
 )
 
 _CHAIN_LINES = 12
@@ -37,10 +39,9 @@ _DEPTHS = {
 
 @dataclass
 class View:
-    """A simulation at its end. `pending` is what `run_until_idle` left, in words, when it was not idle."""
+    """A simulation at its end."""
 
     simulation: Simulation
-    pending: tuple[str, ...] = ()
 
     @cached_property
     def rows(self) -> list[TraceRow]:
@@ -73,14 +74,14 @@ def failures(expectation: Expectation, view: View) -> list[str]:
 def check(simulation: Simulation, expectation: dict[str, Any] | str) -> list[str]:
     """Check one expectation, as a scenario writes it, on a simulation as it is now.
 
-    Raises UserError when it is not well-formed.
+    Raises UserError when it is not well-formed, or names what the project does not have.
     """
-    document = Document("expect", expectation)
-    model, errors = check_model(Expectation, document)
-    if model is None:
+    document = Document("expect", {"expect": [expectation]})
+    model, errors = check_model(Expectation, document, at=("expect", 0))
+    errors += unknown_names(document, names_of(simulation.project.resources))
+    if errors or model is None:
         raise UserError("\n".join(error.render() for error in errors))
-    pending = simulation.engine.pending() if simulation.engine.agenda.foreground else ()
-    return failures(model, View(simulation, pending))
+    return failures(model, View(simulation))
 
 
 def count_invocations(simulation: Simulation) -> int:
@@ -145,6 +146,7 @@ def _messages(expected: MessagesExpectation, view: View) -> list[str]:
         bodies = "; ".join(message.body[:120] for message in there[:5])
         actual = f"{len(wanted)} of {len(there)} that lie there" + (f": {bodies}" if bodies else "")
         what += f" with body {as_text(expected.body)}" if expected.body is not None else ""
+        what += f" with attributes {as_text(expected.attributes)}" if expected.attributes else ""
         rows = [row for row in view.rows if row.id in {message.cause for message in there}]
         found.append(_differs(what, _bounds(expected), actual, view, rows))
     return found
@@ -184,7 +186,10 @@ def _objects(expected: ObjectsExpectation, view: View) -> list[str]:
     if _fits(expected, len(there)):
         return []
     keys = ", ".join(info.key for info in there[:8]) or "none"
-    return [_differs(f"objects in {expected.bucket}", _bounds(expected), f"{len(there)}: {keys}", view, [])]
+    what = f"objects in {expected.bucket}" + (f" under {expected.prefix}" if expected.prefix else "")
+    arn = view.simulation.names.bucket(expected.bucket)
+    rows = [row for row in view.rows if row.arn == arn and row.kind in ("ObjectCreated", "ObjectRemoved")]
+    return [_differs(what, _bounds(expected), f"{len(there)}: {keys}", view, rows)]
 
 
 def _trace(expected: TraceExpectation, view: View) -> list[str]:
@@ -207,17 +212,30 @@ def _trace(expected: TraceExpectation, view: View) -> list[str]:
 
 def _order(expected: tuple[OrderItem, ...], view: View) -> list[str]:
     place = 0
+    before: list[TraceRow] = []
     for number, item in enumerate(expected, start=1):
         arn = view.simulation.names.function(item.function) if item.function else None
         while place < len(view.rows):
             row = view.rows[place]
             place += 1
-            if row.kind == item.kind and item.subject in (None, row.subject) and arn in (None, row.arn):
+            if _is(item, row, arn):
+                before.append(row)
                 break
         else:
-            wanted = f"{item.kind} {item.subject or item.function or ''}".strip()
-            return [f"order: item {number}, {wanted}, does not come after the items before it"]
+            return [_out_of_order(number, item, before, [row for row in view.rows if _is(item, row, arn)], view)]
     return []
+
+
+def _is(item: OrderItem, row: TraceRow, arn: str | None) -> bool:
+    return row.kind == item.kind and item.subject in (None, row.subject) and arn in (None, row.arn)
+
+
+def _out_of_order(number: int, item: OrderItem, before: list[TraceRow], same: list[TraceRow], view: View) -> str:
+    """What is missing after the rows that the items before it have taken."""
+    wanted = " ".join(text for text in (item.kind, item.function, item.subject) if text)
+    last = f" after #{before[-1].id} {before[-1].kind} at {iso_ms(before[-1].at_ms)}" if before else ""
+    there = f"{len(same)} of them, the last is #{same[-1].id} at {iso_ms(same[-1].at_ms)}" if same else "none at all"
+    return _differs(f"order: item {number}", f"{wanted}{last}", there, view, same or before)
 
 
 def _nothing_lost(_: bool, view: View) -> list[str]:
@@ -226,11 +244,10 @@ def _nothing_lost(_: bool, view: View) -> list[str]:
 
 
 def _nothing_stuck(_: bool, view: View) -> list[str]:
-    stuck = [(None, f"still to come: {text}") for text in view.pending[:5]]
-    found = [*stuck, *conservation.stuck(view.simulation, view.rows)[:5]]
+    stuck = conservation.stuck(view.simulation, view.rows)
     return [
         f"nothing_stuck: {text}" + (f"\n    how it came about:\n{view.chain(row.id)}" if row is not None else "")
-        for row, text in found
+        for row, text in stuck[:10]
     ]
 
 

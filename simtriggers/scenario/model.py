@@ -6,17 +6,19 @@ the store when everything has come to rest.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from ..aws.arn import Names
 from ..aws.quantities import Bytes, Milliseconds, Settings, parse_duration_ms
 from ..errors import UserError
 from ..kernel.clock import parse_iso
-from ..project.load import Document, load_yaml, raise_all, suggest
-from ..project.model import Project, Resources, load_project, problems
+from ..project.load import Document, KeyPath, load_yaml, raise_all, suggest
+from ..project.model import ACCOUNT, REGION, Project, ProjectFile, Region, Resources, load_project, problems
 from ..project.validate import check
 from ..simulation import START
 
@@ -48,8 +50,7 @@ class DeleteObjectStep(Settings):
 
 
 class SendMessageStep(Settings):
-    """Send a message; a body that is no text is sent as compact JSON. `{n}` in a text body is the number
-    of the repetition, from 1, when the step has `times`."""
+    """Send a message; a body that is no text is sent as compact JSON."""
 
     queue: str
     body: Any
@@ -78,7 +79,8 @@ ACTS = ("put_object", "delete_object", "send_message", "invoke", "advance", "res
 
 class Step(Settings):
     """One act. `at` is a time after the start (`30s`) or an ISO time; `after` counts from the step before.
-    Without either the act follows at the same moment. `times` repeats it."""
+    Without either the act follows at the same moment. `times` repeats it; the text `{n}` in its key, file, body,
+    event or attributes is then the number of the repetition, from 1."""
 
     NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
         ("publish", "put_events", "put_item", "copy_object", "redrive", "purge", "start_replay"),
@@ -263,6 +265,7 @@ EXPECTATIONS = (
     "nothing_stuck",
 )
 _BARE = ("nothing_lost", "nothing_stuck")
+_WITHOUT_TRACE = ("messages", "queue_depth", "objects")
 
 
 def _bare(item: Any) -> Any:
@@ -310,14 +313,15 @@ class Expectation(Settings):
 
 
 class ScenarioFile(Resources):
-    """A scenario. `project` is a path relative to it, instead of inline resources. `horizon` is how far
-    after the last step the run looks for things to come to rest."""
+    """A scenario. `project` is a path relative to it, instead of inline resources; `account` and `region`
+    replace the project's. `horizon` is how far after the last step the run looks for things to come to rest.
+    With `trace: off` only what lies in queues and buckets can be expected."""
 
     name: str | None = None
     description: str = ""
     project: str | None = None
     account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
-    region: str | None = None
+    region: Region | None = None
     start: str = START
     seed: Annotated[int, Field(ge=0, strict=True)] = 1
     horizon: Milliseconds = 86_400_000
@@ -335,6 +339,13 @@ class ScenarioFile(Resources):
             raise ValueError(f"{text!r} is not a time with a zone; write one such as {START}") from None
         return text
 
+    @model_validator(mode="after")
+    def _something_to_read(self) -> ScenarioFile:
+        blind = [each.kind() for each in self.expect if each.kind() not in _WITHOUT_TRACE]
+        if self.trace == "off" and blind:
+            raise ValueError(f"expect: {blind[0]} reads the trace, which is off; write trace: full, or leave it out")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -347,18 +358,19 @@ class Scenario:
 
     @property
     def name(self) -> str:
-        """Its name: the one it gives itself, or its file's."""
-        return self.file.name or self.path.stem
+        """Its name: the one it gives itself, or its file's, or its folder's for a `scenario.yaml`."""
+        return self.file.name or (self.path.stem if self.path.stem != "scenario" else self.path.resolve().parent.name)
 
 
 def load_scenario(path: Path) -> Scenario:
     """Read and check a scenario and its project. Raises UserError, or UserErrors with all mistakes."""
     document = load_yaml(path)
     file, errors = check(ScenarioFile, document)
-    raise_all(errors)
-    assert file is not None
+    if file is None:
+        raise_all([*errors, *_dangling_in_data(document)])
+        raise AssertionError("a scenario that could not be made has errors")
     project = _project(path, file, document)
-    raise_all(_dangling(file, project, document))
+    raise_all(unknown_names(document, names_of(project.resources)))
     return Scenario(path, file, project, document)
 
 
@@ -379,47 +391,75 @@ def _project(path: Path, file: ScenarioFile, document: Document) -> Project:
                 f"there is no project {file.project!r}",
                 fix="the path is relative to the scenario",
             )
-        return load_project(target)
-    from ..aws.arn import Names
-
-    names = Names(file.account or "123456789012", file.region or "us-east-1")
-    project = Project(file, path.parent.resolve(), names)
+        return _with_names(load_project(target), file)
+    project = Project(file, path.parent.resolve(), Names(file.account or ACCOUNT, file.region or REGION))
     raise_all(problems(project, document))
     return project
 
 
-def _dangling(file: ScenarioFile, project: Project, document: Document) -> list[UserError]:
+def _with_names(project: Project, file: ScenarioFile) -> Project:
+    """The project under the scenario's account and region. The machine's AWS_REGION has no say: the same
+    scenario gives the same trace everywhere."""
+    declared = project.resources
+    assert isinstance(declared, ProjectFile)
+    names = Names(file.account or declared.account, file.region or declared.region or REGION)
+    return replace(project, names=names)
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+_SECTIONS = {"bucket": "buckets", "queue": "queues", "function": "functions"}
+
+
+def names_of(resources: Resources) -> dict[str, list[str]]:
+    """The declared names by section."""
+    return {section: list(getattr(resources, section)) for section in _SECTIONS.values()}
+
+
+def unknown_names(document: Document, known: Mapping[str, list[str]]) -> list[UserError]:
     """Names in steps, faults and expectations that the project does not have."""
-    resources = project.resources
-    sections = {"bucket": "buckets", "queue": "queues", "function": "functions"}
     found: list[UserError] = []
-    for part in ("steps", "faults", "expect"):
-        for index, item in enumerate(document.get((part,), ())):
-            if not isinstance(item, dict):
-                continue
-            inner = [((), item)] + [((key,), each) for key, each in item.items() if isinstance(each, dict)]
-            for path, mapping in inner:
-                for key, section in sections.items():
-                    name = mapping.get(key)
-                    known = list(getattr(resources, section))
-                    if isinstance(name, str) and name not in known:
-                        place = (part, index, *path, key)
-                        found.append(
-                            document.error(
-                                place,
-                                f"the project has no {key} {name!r}",
-                                rule=f"{section}: {', '.join(known) or 'none'}",
-                                fix=suggest(name, known),
-                            )
-                        )
-                target = mapping.get("target") if part == "faults" and not path else None
-                both = [*resources.queues, *resources.functions]
-                if isinstance(target, str) and target not in both:
-                    found.append(
-                        document.error(
-                            (part, index, "target"),
-                            f"the project has no queue or function {target!r}",
-                            fix=suggest(target, both),
-                        )
-                    )
+    for place in [(part, index) for part in ("steps", "faults", "expect") for index in _indexes(document, part)]:
+        for path, mapping in _mappings(document.get(place), place):
+            for key, section in _SECTIONS.items():
+                if isinstance(mapping.get(key), str) and mapping[key] not in known[section]:
+                    found.append(_unknown(document, (*path, key), key, known[section], section))
+            both = [*known["queues"], *known["functions"]]
+            target = mapping.get("target")
+            if place[0] == "faults" and path == place and isinstance(target, str) and target not in both:
+                found.append(_unknown(document, (*path, "target"), "queue or function", both, ""))
     return found
+
+
+def _indexes(document: Document, part: str) -> range:
+    listed = document.get((part,))
+    return range(len(listed)) if isinstance(listed, list) else range(0)
+
+
+def _mappings(item: Any, place: KeyPath) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    """Where names stand: an item, the mapping behind its word, the items of an order."""
+    if not isinstance(item, dict):
+        return
+    yield place, item
+    for key, inner in item.items():
+        if isinstance(inner, dict):
+            yield (*place, key), inner
+        for index, each in enumerate(inner if key == "order" and isinstance(inner, list) else ()):
+            if isinstance(each, dict):
+                yield (*place, key, index), each
+
+
+def _unknown(document: Document, path: KeyPath, what: str, known: list[str], section: str) -> UserError:
+    name = document.get(path)
+    rule = f"{section}: {', '.join(known) or 'none'}" if section else ""
+    return document.error(path, f"the project has no {what} {name!r}", rule=rule, fix=suggest(name, known))
+
+
+def _dangling_in_data(document: Document) -> list[UserError]:
+    """Names that inline resources lack, found in the raw data of a file that has other mistakes as well."""
+    data = document.data if isinstance(document.data, dict) else {}
+    if "project" in data:
+        return []
+    declared = {section: data.get(section) for section in _SECTIONS.values()}
+    known = {section: list(each) if isinstance(each, dict) else [] for section, each in declared.items()}
+    return unknown_names(document, known)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..engine.engine import StepFailed
 from ..errors import AwsFault, Deadlock, InvariantBroken, RunLimit, UserError
-from ..kernel.clock import parse_iso
+from ..kernel.clock import iso_ms, parse_iso
 from ..kernel.trace import TraceRow, jsonl, select
 from ..project.load import load_yaml
 from ..simulation import Simulation, duration_ms
@@ -53,14 +53,15 @@ class Result:
 
 def find(paths: list[Path]) -> list[Path]:
     """The scenario files that paths mean, in path order: files as given, and in folders every `.yaml` or
-    `.yml` file that has steps or expectations.
+    `.yml` file that has steps or expectations (not below hidden folders).
 
     Raises UserError for a path that does not exist or a folder without scenarios.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = [each for each in sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")]) if _is_scenario(each)]
+            files = sorted([*path.rglob("*.yaml"), *path.rglob("*.yml")])
+            inside = [each for each in files if not _hidden(each.relative_to(path)) and _is_scenario(each)]
             if not inside:
                 raise UserError(f"there are no scenarios in {path}", fix="a scenario is a .yaml file with steps")
             found += inside
@@ -69,6 +70,11 @@ def find(paths: list[Path]) -> list[Path]:
         else:
             raise UserError(f"there is no scenario {path}", fix="check the path")
     return list(dict.fromkeys(found))
+
+
+def _hidden(path: Path) -> bool:
+    """Whether a file lies where other programs keep theirs: `.venv`, `.github`, `node_modules`."""
+    return any(part.startswith(".") or part == "node_modules" for part in path.parts[:-1])
 
 
 def _is_scenario(path: Path) -> bool:
@@ -97,7 +103,7 @@ def run(
         failures, pending = _play(scenario, simulation)
         checks = len(scenario.file.expect)
         if not failures:
-            failures = _expectations(scenario, simulation, pending)
+            failures = _expectations(scenario, simulation)
         virtual_ms = simulation.elapsed_ms
         simulation.engine.flush()
     finally:
@@ -123,6 +129,8 @@ def _play(scenario: Scenario, simulation: Simulation) -> tuple[list[str], tuple[
     for index, step in enumerate(scenario.file.steps):
         try:
             at_ms = _time_of(step, simulation, at_ms)
+            if at_ms < simulation.engine.now_ms:
+                raise _too_late(scenario, simulation, index)
             if at_ms > simulation.engine.now_ms:
                 simulation.engine.run_until(at_ms)
             _act(step, scenario, simulation)
@@ -151,6 +159,16 @@ def _time_of(step: Step, simulation: Simulation, previous_ms: int) -> int:
         return simulation.start_ms + duration_ms(float(step.at) if step.at.isdigit() else step.at)
 
 
+def _too_late(scenario: Scenario, simulation: Simulation, index: int) -> UserError:
+    place = ("steps", index, "at")
+    return scenario.document.error(
+        place,
+        f"this step is at {scenario.document.get(place)}, and it is {simulation.now} already",
+        rule=f"the scenario starts at {iso_ms(simulation.start_ms)}; steps are in the order of their times",
+        fix="move the step, correct its time, or write after",
+    )
+
+
 def _act(step: Step, scenario: Scenario, simulation: Simulation) -> None:
     engine = simulation.engine
     engine.last_act_ms = engine.now_ms
@@ -158,16 +176,17 @@ def _act(step: Step, scenario: Scenario, simulation: Simulation) -> None:
         for _ in range(step.times):
             engine.advance(step.advance)
     elif step.restart is not None:
-        simulation.restart()
+        for _ in range(step.times):
+            simulation.restart()
     else:
         payload_text: Any = engine.reader.payload
         for operation in steps.operations(step, simulation.names, scenario.path.parent, payload_text):
             simulation.perform(operation)
 
 
-def _expectations(scenario: Scenario, simulation: Simulation, pending: tuple[str, ...]) -> list[str]:
+def _expectations(scenario: Scenario, simulation: Simulation) -> list[str]:
     failures: list[str] = []
-    view = expect.View(simulation, pending)
+    view = expect.View(simulation)
     for index, expectation in enumerate(scenario.file.expect):
         found = expect.failures(expectation, view)
         if found:

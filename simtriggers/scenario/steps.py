@@ -16,36 +16,55 @@ def operations(step: Step, names: Names, folder: Path, payload_text: Callable[[s
 
     `folder` is where the `file` of a put is found. Raises OSError when it cannot be read.
     """
+    repeated = "times" in step.model_fields_set
     for number in range(1, step.times + 1):
+        numbered = _Numbered(number if repeated else None)
         if step.put_object is not None:
-            key = step.put_object.key.replace("{n}", str(number)) if step.times > 1 else step.put_object.key
-            yield BucketOperations(names, step.put_object.bucket).put(key, _content(step.put_object, folder))
+            put = step.put_object
+            yield BucketOperations(names, put.bucket).put(numbered(put.key), _content(put, folder, numbered))
         elif step.delete_object is not None:
-            yield BucketOperations(names, step.delete_object.bucket).delete(step.delete_object.key)
+            yield BucketOperations(names, step.delete_object.bucket).delete(numbered(step.delete_object.key))
         elif step.send_message is not None:
-            yield _send(step.send_message, names, number, step.times)
+            yield _send(step.send_message, names, numbered)
         elif step.invoke is not None:
-            yield _invoke(step.invoke, names, payload_text)
+            yield _invoke(step.invoke, names, payload_text, numbered)
 
 
-def _content(step: PutObjectStep, folder: Path) -> str | bytes:
+class _Numbered:
+    """Puts the number of the repetition, if there is one, where `{n}` stands in texts."""
+
+    def __init__(self, number: int | None) -> None:
+        self._number = number
+
+    def __call__(self, text: str) -> str:
+        return text if self._number is None else text.replace("{n}", str(self._number))
+
+    def inside(self, item: Any) -> Any:
+        """A JSON value with its texts done; keys stay."""
+        if isinstance(item, dict):
+            return {key: self.inside(each) for key, each in item.items()}
+        if isinstance(item, list):
+            return [self.inside(each) for each in item]
+        return self(item) if isinstance(item, str) else item
+
+
+def _content(step: PutObjectStep, folder: Path, numbered: _Numbered) -> str | bytes:
     if step.file is not None:
-        return (folder / step.file).read_bytes()
+        return (folder / numbered(step.file)).read_bytes()
     if step.size is not None:
         return bytes(step.size)
-    return "" if step.body is None else as_text(step.body)
+    return "" if step.body is None else as_text(numbered.inside(step.body))
 
 
-def _send(step: SendMessageStep, names: Names, number: int, times: int) -> Operation[Any]:
-    body = as_text(step.body)
-    if times > 1:
-        body = body.replace("{n}", str(number))
+def _send(step: SendMessageStep, names: Names, numbered: _Numbered) -> Operation[Any]:
     return QueueOperations(names, step.queue).send(
-        body, delay_seconds=step.delay_seconds, message_attributes=step.message_attributes
+        as_text(numbered.inside(step.body)),
+        delay_seconds=step.delay_seconds,
+        message_attributes=numbered.inside(step.message_attributes),
     )
 
 
-def _invoke(step: InvokeStep, names: Names, payload_text: Callable[[str], str]) -> Operation[Any]:
+def _invoke(step: InvokeStep, names: Names, payload_text: Callable[[str], str], numbered: _Numbered) -> Operation[Any]:
     return FunctionOperations(names, step.function, payload_text).invoke(
-        step.event, invocation_type=step.invocation_type
+        numbered.inside(step.event), invocation_type=step.invocation_type
     )

@@ -1,0 +1,556 @@
+"""The Python API, end to end: queues, buckets and functions in virtual time, from outside and from handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simtriggers.aws.arn import Names
+from simtriggers.engine.faults import FaultPlan, HandlerFault, TargetFault
+from simtriggers.errors import AwsFault, Deadlock, SimtriggersError, UserError
+from simtriggers.explain import MemoryBook, is_first_cause, origin
+from simtriggers.kernel.clock import parse_iso
+from simtriggers.project.load import parse_yaml
+from simtriggers.project.model import Project as CheckedProject
+from simtriggers.project.model import ProjectFile
+from simtriggers.project.validate import validate
+from simtriggers.services.sqs.commands import SendEntry
+from simtriggers.simulation import AsyncSimulation, Simulation, current
+
+HANDLERS = Path(__file__).parents[1] / "fixtures" / "handlers" / "simulation"
+START_S = parse_iso("2026-01-15T12:00:00Z") // 1000
+
+QUEUE = "queues: {work: {visibility_timeout: 30s}}\n"
+ALL = """
+buckets: {store: {}}
+queues:
+  work: {visibility_timeout: 2m}
+  results: {}
+  ring: {visibility_timeout: 30s}
+functions:
+  echo: {handler: app.echo}
+  chain: {handler: app.chain, timeout: 1m}
+  closed: {handler: app.echo, reserved_concurrent_executions: 0}
+  sleeper: {handler: app.sleeper, timeout: 15m}
+  works: {handler: app.works, timeout: 5m}
+  count: {handler: app.count, duration: 20ms}
+  asks: {handler: app.asks}
+  network: {handler: app.network}
+  surroundings:
+    handler: app.surroundings
+    timeout: 10s
+    environment: {STAGE: test, COLOUR: red}
+"""
+
+
+def world(text: str = ALL, *, folder: Path = HANDLERS, **options: Any) -> Simulation:
+    """A simulation of a project text whose code is in `folder`; services' invariants hold after each step."""
+    model = validate(ProjectFile, parse_yaml(text, "simtriggers.yaml"))
+    project = CheckedProject(model, folder, Names())
+    options.setdefault("check_invariants", True)
+    return Simulation.load(project, **options)
+
+
+def trace_text(sim: Simulation) -> str:
+    return "".join(sim.trace_lines())
+
+
+def kinds(sim: Simulation, kind: str) -> list[Any]:
+    return [row for row in sim.trace if row.kind == kind]
+
+
+# --- queues -------------------------------------------------------------------------------------
+
+
+def test_a_queue_in_virtual_time() -> None:
+    with world(QUEUE) as sim:
+        queue = sim.queue("work")
+        sent = queue.send("hello", message_attributes={"tenant": {"DataType": "String", "StringValue": "acme"}})
+        (message,) = queue.receive()
+        assert (message.message_id, message.body) == (sent.message_id, "hello")
+        assert message.message_attributes == (("tenant", "String", "acme"),)
+        assert dict(message.attributes)["ApproximateReceiveCount"] == "1"
+        assert queue.receive() == [], "it is hidden"
+        sim.advance("29s")
+        assert queue.receive() == []
+        sim.advance(1)
+        (again,) = queue.receive()
+        assert (again.body, dict(again.attributes)["ApproximateReceiveCount"]) == ("hello", "2")
+        queue.change_visibility(again, 0)
+        (third,) = queue.receive(visibility_timeout=5)
+        queue.delete(third)
+        assert queue.messages() == []
+        assert sim.elapsed_ms == 30_000
+
+
+def test_a_long_poll_takes_virtual_time_until_something_is_there() -> None:
+    with world(QUEUE) as sim:
+        queue = sim.queue("work")
+        assert queue.receive(wait_time_seconds=20) == []
+        assert sim.elapsed_ms == 20_000
+        queue.send("later", delay_seconds=7)
+        assert [message.body for message in queue.receive(wait_time_seconds=20)] == ["later"]
+        assert sim.now == "2026-01-15T12:00:27.000Z"
+
+
+def test_batches_and_purge() -> None:
+    with world(QUEUE) as sim:
+        queue = sim.queue("work")
+        done = queue.send_batch([SendEntry("a", "1"), SendEntry("b", "2"), SendEntry("c", "3", delay_seconds=901)])
+        assert ([each.id for each in done.successful], [each.id for each in done.failed]) == (["a", "b"], ["c"])
+        assert len(queue.receive(10)) == 2
+        queue.send({"json": True})  # type: ignore[arg-type]
+        assert queue.messages()[-1].body == '{"json":true}'
+        counts = queue.attributes()
+        assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("1", "2")
+        queue.purge()
+        sim.run_until_idle()
+        assert queue.messages() == []
+
+
+def test_what_aws_refuses_is_an_aws_fault() -> None:
+    with world(QUEUE) as sim:
+        queue = sim.queue("work")
+        for call, code in [
+            (lambda: queue.send(""), "MissingParameter"),
+            (lambda: queue.receive(11), "InvalidParameterValue"),
+            (lambda: queue.send("x", delay_seconds=901), "InvalidParameterValue"),
+            (lambda: queue.delete("not-a-handle"), "ReceiptHandleIsInvalid"),
+            (lambda: queue.send("x", message_attributes={"a": {"DataType": "Odd", "StringValue": "1"}}), ""),
+        ]:
+            with pytest.raises(AwsFault) as caught:
+                call()
+            assert code in caught.value.code
+            assert caught.value.message
+            assert caught.value.status == 400
+
+
+def test_an_unknown_name_says_which_there_are() -> None:
+    with world() as sim:
+        for call, text in [
+            (lambda: sim.queue("wrok"), "the project has no queue 'wrok'\n  queues: work, results, ring"),
+            (lambda: sim.bucket("no"), "the project has no bucket 'no'\n  buckets: store"),
+            (lambda: sim.invoke("ecko"), "the project has no function 'ecko'"),
+        ]:
+            with pytest.raises(UserError) as caught:
+                call()
+            assert str(caught.value).startswith(text)
+
+
+# --- buckets ------------------------------------------------------------------------------------
+
+
+def test_a_bucket() -> None:
+    with world() as sim:
+        bucket = sim.bucket("store")
+        put = bucket.put("a/x.txt", "text", content_type="text/plain")
+        bucket.put("a/y.bin", b"\x00\xff")
+        bucket.put("b", "")
+        assert [info.key for info in bucket.list()] == ["a/x.txt", "a/y.bin", "b"]
+        assert [info.key for info in bucket.list("a/")] == ["a/x.txt", "a/y.bin"]
+        assert (bucket.get("a/x.txt"), bucket.get("a/y.bin"), bucket.get("b")) == (b"text", b"\x00\xff", b"")
+        assert bucket.head("a/x.txt").size == 4
+        assert bucket.head("a/x.txt").etag.strip('"') == put.etag.strip('"')
+        bucket.delete("a/x.txt")
+        bucket.delete("never there")
+        assert [info.key for info in bucket.list()] == ["a/y.bin", "b"]
+        with pytest.raises(AwsFault) as caught:
+            bucket.get("a/x.txt")
+        assert (caught.value.code, caught.value.status) == ("NoSuchKey", 404)
+
+
+# --- functions ----------------------------------------------------------------------------------
+
+
+def test_invocations() -> None:
+    with world() as sim:
+        answer = sim.invoke("echo", {"a": [1, "ä"]})
+        assert (answer.status_code, answer.function_error) == (200, None)
+        assert answer.payload == {"event": {"a": [1, "ä"]}, "request_id": answer.request_id}
+        assert sim.invoke("echo").payload["event"] == {}
+        assert "END RequestId" in answer.log_tail
+        queued = sim.invoke("echo", 7, invocation_type="Event")
+        assert (queued.status_code, queued.payload) == (202, None)
+        sim.run_until_idle()
+        assert [row.subject for row in kinds(sim, "InvocationSucceeded")][-1] == queued.request_id
+
+
+def test_a_throttled_invocation_is_lambdas_error() -> None:
+    with world() as sim:
+        with pytest.raises(AwsFault) as caught:
+            sim.invoke("closed", {})
+        error = caught.value
+        assert (error.code, error.status, error.message) == ("TooManyRequestsException", 429, "Rate Exceeded.")
+        assert error.fields["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+def test_a_nested_invocation_takes_its_time_and_its_error_comes_back() -> None:
+    with world() as sim:
+        answer = sim.invoke("chain", {"depth": 2})
+        inner = answer.payload["inner"]
+        assert inner["error"] == "Unhandled"
+        assert inner["inner"]["errorMessage"] == "the bottom"
+        # two levels sleep a second each, and each of the three takes the modelled millisecond
+        assert sim.elapsed_ms == 2003
+        started = kinds(sim, "InvocationStarted")
+        assert [row.at_ms - sim.start_ms for row in started] == [0, 1000, 2000]
+        assert [row.cause for row in started[1:]] == [row.id for row in started[:-1]], "each by the one before"
+
+
+def test_calls_of_a_handler_have_its_time_and_its_cause() -> None:
+    with world() as sim:
+        answer = sim.invoke("works", {})
+        start = START_S
+        assert answer.payload == {"body": "from the handler", "at": start + 5.0, "after": start + 25.0, "read": "hello"}
+        (started,) = kinds(sim, "InvocationStarted")
+        (sent,) = kinds(sim, "MessageSent")
+        (put,) = kinds(sim, "ObjectCreated")
+        assert (sent.at_ms - sim.start_ms, sent.cause) == (0, started.id)
+        assert (put.at_ms - sim.start_ms, put.cause) == (25_000, started.id)
+
+
+def test_overlapping_handlers_interleave() -> None:
+    with world() as sim:
+        for seconds in (300, 2, 100):
+            sim.invoke("sleeper", {"seconds": seconds, "name": f"{seconds} s"}, invocation_type="Event")
+        idle = sim.run_until_idle()
+        assert idle.reason == "idle"
+        assert [message.body for message in sim.queue("results").messages()] == ["2 s", "100 s", "300 s"]
+        sent = kinds(sim, "MessageSent")
+        assert [row.at_ms - sim.start_ms for row in sent] == [2000, 100_000, 300_000]
+        lines = [line for row in kinds(sim, "LogLines") for line in row.details["lines"]]
+        assert lines == ["slept 2 s", "slept 100 s", "slept 300 s"]
+        assert len({row.details["environment"] for row in kinds(sim, "InvocationStarted")}) == 3
+
+
+def test_a_function_that_feeds_its_own_queue_ends_at_the_limit_or_the_horizon() -> None:
+    text = QUEUE.replace("work", "ring") + (
+        "functions: {loop: {handler: app.loop, timeout: 5s, duration: 2s, triggers: [{sqs: ring}]}}\n"
+    )
+    with world(text) as sim:
+        sim.queue("ring").send("1")
+        idle = sim.run_until_idle("2m")
+        assert idle.reason == "horizon"
+        assert any("function:loop" in text or "queue" in text or "ring" in text for text in idle.pending)
+        assert 118_000 <= sim.elapsed_ms <= 120_000
+        # at most five batches at once, of two seconds each
+        assert 60 <= len(kinds(sim, "InvocationStarted")) <= 305
+        assert sim.engine.run_until_idle(max_steps=50, horizon_ms=86_400_000).reason == "limit"
+
+
+def test_a_batching_window_collects() -> None:
+    text = QUEUE + (
+        "functions: {count: {handler: app.count,"
+        " triggers: [{sqs: work, batch_size: 100, maximum_batching_window: 10s}]}}\n"
+    )
+    with world(text) as sim:
+        for number in range(4):
+            sim.queue("work").send(str(number))
+            sim.advance("2s")
+        sim.run_until_idle()
+        (batch,) = kinds(sim, "BatchStarted")
+        assert (batch.at_ms - sim.start_ms, len(batch.details["records"])) == (10_000, 4)
+
+
+# --- surroundings -------------------------------------------------------------------------------
+
+
+def test_handlers_see_their_variables_virtual_time_and_no_real_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "MY_TOKEN"):
+        monkeypatch.setenv(name, "REAL")
+    (tmp_path / "app.py").write_text((HANDLERS / "app.py").read_text(), encoding="utf-8")
+    (tmp_path / ".env").write_text("# shared\nCOLOUR=blue\nexport SHARED='one two' # why\nURL=http://x/#a\n")
+    (tmp_path / "more.env").write_text("COLOUR=green\nEXTRA=1 # comment\n\n")
+    text = ALL.replace("timeout: 10s\n", "timeout: 10s\n    env_file: more.env\n")
+    with world(text, folder=tmp_path) as sim:
+        sim.advance("90m")
+        seen = sim.invoke("surroundings").payload
+    variables = seen["variables"]
+    assert seen["now"] == START_S + 5400
+    assert 9_990 <= seen["remaining_ms"] <= 10_000
+    assert {name: variables.get(name) for name in ("STAGE", "COLOUR", "SHARED", "URL", "EXTRA")} == {
+        "STAGE": "test",
+        "COLOUR": "red",
+        "SHARED": "one two",
+        "URL": "http://x/#a",
+        "EXTRA": "1",
+    }
+    assert "REAL" not in variables.values()
+    assert variables["AWS_REGION"] == "us-east-1"
+    assert variables["AWS_LAMBDA_FUNCTION_NAME"] == "surroundings"
+
+
+def test_a_mistake_in_an_env_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def f(e, c): ...\n")
+    text = "functions: {f: {handler: app.f, env_file: my.env}}\n"
+    with pytest.raises(UserError, match=r"there is no env_file 'my\.env'"):
+        world(text, folder=tmp_path)
+    (tmp_path / "my.env").write_text("GOOD=1\nnot a variable\n")
+    with pytest.raises(UserError, match=r"my\.env:2: 'not a variable' is not a variable\n  fix: write NAME=value"):
+        world(text, folder=tmp_path)
+    (tmp_path / "my.env").write_text("AWS_ACCESS_KEY_ID=REAL\n")
+    with pytest.raises(UserError, match=r"functions\.f: environment variable AWS_ACCESS_KEY_ID is reserved"):
+        world(text, folder=tmp_path)
+
+
+def test_a_warm_environment_keeps_its_globals_and_a_new_one_does_not() -> None:
+    with world() as sim:
+        assert [sim.invoke("count").payload for _ in range(3)] == [1, 2, 3]
+        sim.restart()
+        assert sim.invoke("count").payload == 1
+
+
+@pytest.mark.slow
+def test_a_subprocess_runs_under_a_hold_and_time_is_as_modelled() -> None:
+    text = (
+        "functions:\n  echo: {handler: plain.echo, runtime: process, duration: 40ms}\n"
+        "  other: {handler: plain.echo, runtime: process, duration: 90ms}\n"
+    )
+    with world(text) as sim:
+        sim.invoke("other", invocation_type="Event")
+        answer = sim.invoke("echo", {"a": 1})
+        assert answer.payload == {"event": {"a": 1}}
+        assert sim.elapsed_ms == 40
+        assert sim.run_until_idle().reason == "idle"
+        assert sim.elapsed_ms == 90
+
+
+# --- time ---------------------------------------------------------------------------------------
+
+
+def test_why_a_run_stops() -> None:
+    text = QUEUE + 'functions: {echo: {handler: app.echo, triggers: [{schedule: "rate(1 hour)"}]}}\n'
+    with world(text) as sim:
+        idle = sim.run_until_idle()
+        assert idle.reason == "idle"
+        assert len(kinds(sim, "ScheduleFired")) == 1
+        sim.advance("5h")
+        assert len(kinds(sim, "ScheduleFired")) == 6
+        sim.queue("work").send("x", delay_seconds=900)
+        assert sim.run_until_idle("10m").reason in ("idle", "horizon")
+
+
+@pytest.mark.parametrize("wrong", ["soon", "-1s", -1, float("nan"), "", True])
+def test_a_duration_that_is_none_is_refused(wrong: Any) -> None:
+    with world(QUEUE) as sim, pytest.raises(UserError, match="is not a duration; write 250ms, 30s"):
+        sim.advance(wrong)
+
+
+def test_a_start_without_a_zone_is_refused() -> None:
+    with pytest.raises(UserError, match=r"start: .*has no time zone.*\n  fix: write a time such as"):
+        world(QUEUE, start="2026-01-15T12:00:00")
+
+
+@pytest.mark.parametrize("call", [["advance", "1s"], ["run_until_idle"], ["restart"], ["snapshot"], ["fork"]])
+def test_a_handler_cannot_move_time_nor_replace_the_world(call: list[str]) -> None:
+    with world() as sim:
+        answer = sim.invoke("asks", {"call": call[0], "arguments": call[1:]})
+        assert answer.function_error is None
+        assert answer.payload.split(":")[0] in ("SimtriggersError", "NotQuiet")
+        assert sim.elapsed_ms == 1
+
+
+def test_current_is_for_handlers() -> None:
+    with world(QUEUE), pytest.raises(SimtriggersError, match="for handlers that run in process"):
+        current()
+
+
+def test_a_run_that_can_never_proceed_says_who_waits_for_what() -> None:
+    text = QUEUE + "functions: {echo: {handler: app.echo}}\n"
+    with world(text) as sim:
+        from simtriggers.aws.contracts import Poll
+
+        with pytest.raises(Deadlock) as caught:
+            sim.engine.ask(sim.names.queue("work"), Poll(1))
+    text = str(caught.value)
+    assert "the run can never proceed" in text
+    assert "Poll" in text and sim.names.queue("work") in text
+
+
+# --- worlds -------------------------------------------------------------------------------------
+
+
+def _go_on(sim: Simulation) -> str:
+    sim.queue("work").send("more")
+    sim.invoke("count", invocation_type="Event")
+    (message, *_) = sim.queue("work").receive(10)
+    sim.queue("work").delete(message)
+    sim.bucket("store").put("k", "v")
+    sim.advance("5m")
+    sim.run_until_idle()
+    return trace_text(sim)
+
+
+def test_restored_and_forked_worlds_go_on_alike() -> None:
+    with world() as sim:
+        sim.queue("work").send("before")
+        sim.invoke("count")
+        sim.advance("1m")
+        image = sim.snapshot()
+        before = trace_text(sim)
+        with sim.fork() as fork:
+            assert trace_text(fork) == before
+            forked = _go_on(fork)
+        assert trace_text(sim) == before, "what a fork does leaves this world alone"
+        sim.restore(image)
+        first = _go_on(sim)
+        sim.restore(image)
+        assert trace_text(sim) == before
+        assert sim.now == "2026-01-15T12:01:00.020Z"
+        second = _go_on(sim)
+        assert first == second == forked
+        assert first.startswith(before)
+        assert len(first) > len(before)
+
+
+def test_a_fork_keeps_the_options_of_its_world() -> None:
+    with world(trace="off") as sim, sim.fork() as fork:
+        fork.queue("work").send("x")
+        assert fork.trace == []
+        assert len(fork.engine.checkers) == len(sim.engine.checkers) == 2
+
+
+def test_no_snapshot_in_the_middle_of_a_handler() -> None:
+    with world() as sim:
+        sim.invoke("sleeper", {"seconds": 60, "name": "x"}, invocation_type="Event")
+        sim.advance("10s")
+        with pytest.raises(SimtriggersError, match="no snapshot while handlers run: sleeper"):
+            sim.snapshot()
+        sim.run_until_idle()
+        sim.snapshot()
+
+
+def test_a_restart_ends_what_runs_and_loses_nothing() -> None:
+    with world() as sim:
+        sim.queue("work").send("stays")
+        sim.invoke("sleeper", {"seconds": 60, "name": "x"}, invocation_type="Event")
+        sim.advance("30s")
+        sim.restart()
+        sim.run_until_idle()
+        assert [row.kind for row in sim.trace if row.kind.startswith("Invocation")] == [
+            "InvocationStarted",
+            "InvocationInterrupted",
+            "InvocationStarted",
+            "InvocationSucceeded",
+        ]
+        assert len(sim.queue("results").messages()) == 1
+        assert len(sim.queue("work").messages()) == 1
+
+
+def test_faults_strike_when_they_are_set() -> None:
+    text = "queues: {inbox: {}}\nbuckets: {uploads: {notifications: [{queue: inbox}]}}\n" + (
+        "functions: {echo: {handler: app.echo}}\n"
+    )
+    with world(text) as sim:
+        names = sim.names
+        until_ms = sim.start_ms + 60_000
+        sim.set_faults(
+            FaultPlan(
+                (HandlerFault(names.function("echo"), ("error", "Boom", "no luck"), 1),),
+                (TargetFault(names.queue("inbox"), "down", until_ms=until_ms),),
+            )
+        )
+        failed = sim.invoke("echo")
+        assert (failed.function_error, failed.payload["errorType"]) == ("Unhandled", "Boom")
+        assert sim.invoke("echo").function_error is None
+        sim.bucket("uploads").put("a", "b")
+        sim.run_until_idle()
+        (sent,) = kinds(sim, "MessageSent")
+        assert sent.at_ms >= until_ms
+        sim.set_faults(FaultPlan())
+        sim.bucket("uploads").put("a", "b")
+        sim.run_until_idle()
+        assert len(kinds(sim, "MessageSent")) == 2
+
+
+# --- the trace ----------------------------------------------------------------------------------
+
+
+def test_every_row_has_a_first_cause_that_is_one() -> None:
+    text = ALL.replace(
+        "echo: {handler: app.echo}",
+        'echo: {handler: app.echo, triggers: [{schedule: "rate(10 minutes)"}, {s3: store}, {sqs: work}]}',
+    )
+    with world(text) as sim:
+        sim.bucket("store").put("a.txt", "x")
+        sim.queue("work").send("m")
+        sim.invoke("chain", {"depth": 2})
+        sim.invoke("sleeper", {"seconds": 3, "name": "x"}, invocation_type="Event")
+        sim.advance("1s")
+        sim.restart()
+        sim.advance("1h")
+        sim.bucket("store").delete("a.txt")
+        sim.run_until_idle()
+        rows = sim.trace
+        book = MemoryBook(rows, sim.payload)
+        assert len(rows) > 60
+        for row in rows:
+            first, kind = origin(book, row)
+            assert kind in ("act", "start"), row
+            assert is_first_cause(first), first
+        assert [row.id for row in rows] == list(range(1, len(rows) + 1))
+        assert all(row.cause < row.id for row in rows)
+        assert [row.at_ms for row in rows] == sorted(row.at_ms for row in rows)
+
+
+def test_the_trace_shows_each_payload_once() -> None:
+    with world() as sim:
+        sim.queue("work").send("twice the same text")
+        sim.queue("work").send("twice the same text")
+        lines = [json.loads(line) for line in sim.trace_lines()]
+        payloads = [line["details"]["payload"] for line in lines if line["kind"] == "MessageSent"]
+        assert payloads == [{"digest": payloads[1], "text": "twice the same text"}, payloads[1]]
+
+
+def test_seeds_differ_and_repeat() -> None:
+    def ids(seed: int) -> list[str]:
+        with world(QUEUE, seed=seed) as sim:
+            return [sim.queue("work").send("x").message_id for _ in range(3)]
+
+    assert ids(1) == ids(1)
+    assert not set(ids(1)) & set(ids(2))
+
+
+# --- coroutines ---------------------------------------------------------------------------------
+
+
+def test_the_same_calls_awaited() -> None:
+    async def story() -> tuple[str, list[str]]:
+        with world() as inner:
+            async with AsyncSimulation(inner) as sim:
+                queue, bucket = sim.queue("work"), sim.bucket("store")
+                await queue.send("a")
+                (message,) = await queue.receive(wait_time_seconds=5)
+                await queue.change_visibility(message, 0)
+                (message,) = await queue.receive()
+                await queue.delete(message)
+                await bucket.put("k", b"v")
+                assert await bucket.get("k") == b"v"
+                assert [info.key for info in await bucket.list()] == ["k"]
+                await bucket.delete("k")
+                assert (await sim.invoke("echo", 1)).payload["event"] == 1
+                with pytest.raises(AwsFault):
+                    await sim.invoke("closed")
+                await sim.invoke("sleeper", {"seconds": 9, "name": "n"}, invocation_type="Event")
+                await sim.advance("2s")
+                assert (await sim.run_until_idle()).reason == "idle"
+                return inner.now, [each.body for each in await sim.queue("results").messages()]
+
+    assert asyncio.run(story()) == ("2026-01-15T12:00:09.002Z", ["n"])
+
+
+def test_a_project_is_loaded_by_file_or_folder(tmp_path: Path) -> None:
+    (tmp_path / "simtriggers.yaml").write_text("queues: {q: {}}\n")
+    for path in (tmp_path, tmp_path / "simtriggers.yaml"):
+        with Simulation.load(path) as sim:
+            assert sim.queue("q").messages() == []
+    with pytest.raises(UserError, match=r"there is no simtriggers\.yaml"):
+        Simulation.load(tmp_path / "..")
+    with pytest.raises(UserError, match="not read yet"):
+        Simulation.load("template.json")
