@@ -86,13 +86,18 @@ class CrashPoints:
     POINTS = ("after_commit", "before_invoke", "after_invoke")
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        point, _, count = environment.get("SIMTRIGGERS_CRASH_AT", "").partition(":")
+        text = environment.get("SIMTRIGGERS_CRASH_AT", "")
+        point, _, count = text.partition(":")
+        if text and (point not in self.POINTS or not (count or "1").isdecimal() or count == "0"):
+            raise ValueError(
+                f"SIMTRIGGERS_CRASH_AT={text}: write POINT or POINT:N with one of {', '.join(self.POINTS)}"
+            )
         self._point = point
         self._left = int(count or 1)
 
     def passed(self, point: str) -> None:
         """Say that the process is at `point`."""
-        if point == self._point:
+        if point and point == self._point:
             self._left -= 1
             if self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -17,6 +17,7 @@ from .router import Router
 _RESOURCE = "SELECT arn, kind, name, config, revision, created_ms, wired FROM resources WHERE arn = ?"
 _RESOURCES = "SELECT arn, kind, name, config, revision, created_ms, wired FROM resources WHERE kind = ? ORDER BY arn"
 _PAYLOAD = "SELECT body FROM payloads WHERE digest = ?"
+_ABSENT_KEPT = 10_000
 _PAYLOADS_KEPT = 4096
 _PAYLOAD_KEPT_SIZE = 64 * 1024
 
@@ -47,6 +48,8 @@ class DatabaseReader:
             return self._resources[arn]
         except KeyError:
             row = self._connection.execute(_RESOURCE, (arn,)).fetchone()
+            if row is None and len(self._resources) > _ABSENT_KEPT:
+                return None
             found = self._resources[arn] = None if row is None else self._parse(row)
             return found
 

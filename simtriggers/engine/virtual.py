@@ -226,6 +226,8 @@ class VirtualEngine(Engine):
             replies, self.replies = self.replies, []
             invokes, self.invokes = self.invokes, []
             for number, value in replies:
+                if number not in self.callers:
+                    continue  # it went away
                 self.callers.discard(number)
                 answered = self._answers.pop(number, None)
                 if answered is None:

@@ -13,7 +13,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from .codec import value
+from .codec import Overdue, command, value
+from .fixed import fixed
 
 
 class Statement:
@@ -29,7 +30,7 @@ class Statement:
         return f"<{self.name}>"
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Write:
     """A statement with one row of parameters, or with many (`many=True`)."""
 
@@ -38,7 +39,7 @@ class Write:
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Payload:
     """A text stored once, by its digest."""
 
@@ -94,9 +95,12 @@ LATER = Answer.LATER
 PARKED = Answer.PARKED
 
 
-@value
+@command(Overdue.RUN)
 class Refused:
-    """An error that a resource answers, in AWS's words. `retryable`: a delivery may be tried again."""
+    """An error that a resource answers, in AWS's words. `retryable`: a delivery may be tried again.
+
+    A command too, since it is the answer to a `Call`.
+    """
 
     code: str
     message: str
@@ -123,7 +127,7 @@ class RetryPolicy:
 # --- effects ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Deliver:
     """One delivery with retries, at least once. `context` goes to the target with it (see
     aws/contracts.Delivery) and to the dead-letter queue's attributes; values are strings."""
@@ -138,7 +142,7 @@ class Deliver:
     """Deliveries of one key keep their order when ties are shuffled (a FIFO group, a shard and key)."""
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Call:
     """Ask another resource; the answer arrives as a command at `reply_to`, in the same millisecond and
     with the priority of replies. Without `reply_to` the answer is dropped."""
@@ -149,7 +153,7 @@ class Call:
     reply_to: ReplyTo | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Reply:
     """Answers something parked or deferred."""
 
@@ -158,7 +162,7 @@ class Reply:
     cause: int
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Park:
     """Keep the entry waiting under `key` until woken, or until `until_ms` (None: for as long as it
     takes), or until `recheck_ms`, when something hidden may have appeared. It is then stepped again with
@@ -170,7 +174,7 @@ class Park:
     recheck_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Wake:
     """Step up to `n` entries parked under `key` at `at_ms` (None: now), if they are not due earlier."""
 
@@ -179,7 +183,7 @@ class Wake:
     at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Timer:
     """Step `command` at `at_ms` on this entry's ARN, or on `arn`. A key replaces its earlier timer.
 
@@ -194,7 +198,7 @@ class Timer:
     background: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class CancelTimer:
     """Forget the timer of that key, if there is one."""
 
@@ -202,7 +206,7 @@ class CancelTimer:
     arn: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Invoke:
     """Start a runtime. `start` is an aws/contracts.Start; the end comes back as an aws/contracts.Ended
     command on `start.function_arn`."""
@@ -214,7 +218,7 @@ class Invoke:
 Effect = Deliver | Call | Reply | Park | Wake | Timer | CancelTimer | Invoke
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Note:
     """One trace row. `id` comes from `ids.row_id()`; `cause` is the id of the row that led to it (0: the
     start of the run). `subject` is the message, key, event or invocation; `details` is JSON.
