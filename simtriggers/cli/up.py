@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 _MINOR = frozenset({"AsyncEventAccepted", "LogLines", "MessageReceived", "NotificationsNotMatched"})
 """Rows that say what the row before or after them says as well; --verbose shows them."""
 
+_SETTING_UP = frozenset(
+    {
+        "BucketChanged",
+        "BucketCreated",
+        "FolderScanned",
+        "MappingEnabled",
+        "QueueCreated",
+        "QueueUpdated",
+        "ScheduleStarted",
+        "Started",
+    }
+)
+"""Rows of the start, which the list of what is up replaces; --verbose shows them."""
+
 
 class Terminal:
     """The live simulator's screen: plain lines on standard output, colour where it is a terminal.
@@ -50,7 +64,8 @@ class Terminal:
         """A trace row was committed."""
         from ..explain import narrate
 
-        if self._verbose or row.kind not in _MINOR:
+        hidden = _MINOR if self._app is not None else _MINOR | _SETTING_UP
+        if self._verbose or row.kind not in hidden:
             bad = row.kind.endswith(("Failed", "Dropped", "Skipped")) or "DeadLetter" in row.kind
             self._say(narrate(row, self._payload), "bad" if bad else "")
 

@@ -38,7 +38,7 @@ from ..services.s3.commands import DeleteObject, PutObject
 from ..services.s3.config import parse_bucket
 from .driver import LiveEngine
 from .endpoint import HOST, Server, bind, server
-from .folders import BucketFolder
+from .folders import BucketFolder, set_when_cancelled
 from .object_files import ObjectFiles
 
 _STORED = "SELECT arn, kind FROM resources WHERE declared_by = 'project' AND wired = 1 ORDER BY arn"
@@ -92,7 +92,9 @@ class LiveApp:
         self._folders: dict[str, anyio.CancelScope] = {}
         self._watched: dict[str, str] = {}
         self._objects: dict[str, ObjectFiles] = {}
+        self._reloading: anyio.CancelScope | None = None
         self._ready = False
+        self._tasks: anyio.abc.TaskGroup
         self.runtimes: LiveRuntimes
         self.engine: LiveEngine
 
@@ -121,6 +123,7 @@ class LiveApp:
         self.engine.trace.subscribe(self.screen.row)
         try:
             async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
                 await tasks.start(self.engine.run)
                 try:
                     await self._start(tasks)
@@ -135,7 +138,7 @@ class LiveApp:
         tasks.start_soon(self._serve_http)
         await self._declare(tasks)
         if self.options.watch_code:
-            tasks.start_soon(self._reload_on_change, tasks)
+            tasks.start_soon(self._reload_on_change)
         self._ready = True
         self.screen.ready(self)
 
@@ -144,6 +147,8 @@ class LiveApp:
         self._server.should_exit = True
         for scope in self._folders.values():
             scope.cancel()
+        if self._reloading is not None:
+            self._reloading.cancel()
         self.engine.stop()
 
     async def _serve_http(self) -> None:
@@ -188,7 +193,7 @@ class LiveApp:
             return
         Path(settings.folder).mkdir(parents=True, exist_ok=True)
         folder = BucketFolder(arn, settings, self.engine.submit)
-        self._objects[name] = ObjectFiles(arn, settings, self.engine.submit, self.state.parent)
+        self._objects[name] = ObjectFiles(arn, settings, self.engine.submit, state=self.state.parent)
         await self._objects[name].settle()
         self._folders[name] = await tasks.start(self._run_folder, folder)
 
@@ -205,27 +210,36 @@ class LiveApp:
 
     # --- reload ---------------------------------------------------------------------------------
 
-    async def _reload_on_change(self, tasks: anyio.abc.TaskGroup) -> None:
+    async def _reload_on_change(self) -> None:
         """Take over the project file and the handlers' code when they change. A mistake is shown, and what
         ran before goes on."""
-        while True:
-            roots = {
-                str(self.project.folder),
-                *(str(self.project.code_uri(f)) for f in self.project.resources.functions),
-            }
-            async for changes in watchfiles.awatch(*sorted(roots), watch_filter=_is_source, step=20, debounce=200):
-                names = sorted({Path(path).name for _, path in changes})
-                try:
-                    await self._reload(tasks)
-                except SimtriggersError as error:
-                    self.screen.problem(f"not reloaded, what ran before goes on:\n{error}")
-                else:
-                    self.screen.reloaded(", ".join(names))
-                    break
+        with anyio.CancelScope() as self._reloading:
+            while True:
+                async with anyio.create_task_group() as inner:
+                    stop = anyio.Event()
+                    inner.start_soon(set_when_cancelled, stop)
+                    async for changes in watchfiles.awatch(
+                        *self._code_folders(), watch_filter=_is_source, step=20, debounce=200, stop_event=stop
+                    ):
+                        names = sorted({Path(path).name for _, path in changes})
+                        if await self._reload(", ".join(names)):
+                            break
+                    inner.cancel_scope.cancel()
 
-    async def _reload(self, tasks: anyio.abc.TaskGroup) -> None:
-        self.project = load_project(self.options.project_path)
-        await self._declare(tasks)
+    def _code_folders(self) -> list[str]:
+        functions = self.project.resources.functions
+        return sorted({str(self.project.folder), *(str(self.project.code_uri(name)) for name in functions)})
+
+    async def _reload(self, what: str) -> bool:
+        """Take over the project as it now is; False when something in it is wrong."""
+        try:
+            self.project = load_project(self.options.project_path)
+            await self._declare(self._tasks)
+        except SimtriggersError as error:
+            self.screen.problem(f"not reloaded, what ran before goes on:\n{error}")
+            return False
+        self.screen.reloaded(what)
+        return True
 
     # --- the endpoint ---------------------------------------------------------------------------
 
