@@ -27,8 +27,9 @@ class Receipt(NamedTuple):
 
 def issue(queue: str, seq: int, receive_count: int, ids: Ids) -> str:
     """The handle of one receive: 52 characters."""
-    known = ids.take("sqs.receipt_handle", _RANDOM) + seq.to_bytes(_SEQ, "big") + receive_count.to_bytes(_COUNT, "big")
-    check = crc32(queue.encode(), crc32(known)).to_bytes(_CHECK, "big")
+    meant = seq << 8 * _COUNT | receive_count
+    known = ids.take("sqs.receipt_handle", _RANDOM) + meant.to_bytes(_SEQ + _COUNT, "big")
+    check = crc32(known + queue.encode()).to_bytes(_CHECK, "big")
     return _PREFIX + binascii.b2a_base64(known + check, newline=False).decode()
 
 
@@ -42,8 +43,8 @@ def read(queue: str, handle: str) -> Receipt | None:
         return None
     if len(raw) != _SIZE:
         return None
-    known, check = raw[:-_CHECK], raw[-_CHECK:]
-    if crc32(queue.encode(), crc32(known)).to_bytes(_CHECK, "big") != check:
+    known = raw[:-_CHECK]
+    if crc32(known + queue.encode()) != int.from_bytes(raw[-_CHECK:], "big"):
         return None
-    count_at = _RANDOM + _SEQ
-    return Receipt(int.from_bytes(known[_RANDOM:count_at], "big"), int.from_bytes(known[count_at:], "big"))
+    seq, receive_count = divmod(int.from_bytes(known[_RANDOM:], "big"), 1 << 8 * _COUNT)
+    return Receipt(seq, receive_count)
