@@ -25,9 +25,8 @@ from .model import (
     OrderItem,
     QueueDepthExpectation,
     TraceExpectation,
-    names_of,
-    unknown_names,
 )
+from .names import names_of, unknown_names
 
 _CHAIN_LINES = 12
 _DEPTHS = {

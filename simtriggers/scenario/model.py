@@ -6,7 +6,6 @@ the store when everything has come to rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -15,12 +14,12 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ..aws.arn import Names
 from ..aws.quantities import Bytes, Milliseconds, Settings, parse_duration_ms
-from ..errors import UserError
 from ..kernel.clock import parse_iso
-from ..project.load import Document, KeyPath, load_yaml, raise_all, suggest
+from ..project.load import Document, load_yaml, raise_all, suggest
 from ..project.model import ACCOUNT, REGION, Project, ProjectFile, Region, Resources, load_project, problems
 from ..project.validate import check
 from ..simulation import START
+from .names import names_of, unknown_names, unknown_names_in_data
 
 # --- steps --------------------------------------------------------------------------------------
 
@@ -367,7 +366,7 @@ def load_scenario(path: Path) -> Scenario:
     document = load_yaml(path)
     file, errors = check(ScenarioFile, document)
     if file is None:
-        raise_all([*errors, *_dangling_in_data(document)])
+        raise_all([*errors, *unknown_names_in_data(document)])
         raise AssertionError("a scenario that could not be made has errors")
     project = _project(path, file, document)
     raise_all(unknown_names(document, names_of(project.resources)))
@@ -404,62 +403,3 @@ def _with_names(project: Project, file: ScenarioFile) -> Project:
     assert isinstance(declared, ProjectFile)
     names = Names(file.account or declared.account, file.region or declared.region or REGION)
     return replace(project, names=names)
-
-
-# --- names ----------------------------------------------------------------------------------------
-
-_SECTIONS = {"bucket": "buckets", "queue": "queues", "function": "functions"}
-
-
-def names_of(resources: Resources) -> dict[str, list[str]]:
-    """The declared names by section."""
-    return {section: list(getattr(resources, section)) for section in _SECTIONS.values()}
-
-
-def unknown_names(document: Document, known: Mapping[str, list[str]]) -> list[UserError]:
-    """Names in steps, faults and expectations that the project does not have."""
-    found: list[UserError] = []
-    for place in [(part, index) for part in ("steps", "faults", "expect") for index in _indexes(document, part)]:
-        for path, mapping in _mappings(document.get(place), place):
-            for key, section in _SECTIONS.items():
-                if isinstance(mapping.get(key), str) and mapping[key] not in known[section]:
-                    found.append(_unknown(document, (*path, key), key, known[section], section))
-            both = [*known["queues"], *known["functions"]]
-            target = mapping.get("target")
-            if place[0] == "faults" and path == place and isinstance(target, str) and target not in both:
-                found.append(_unknown(document, (*path, "target"), "queue or function", both, ""))
-    return found
-
-
-def _indexes(document: Document, part: str) -> range:
-    listed = document.get((part,))
-    return range(len(listed)) if isinstance(listed, list) else range(0)
-
-
-def _mappings(item: Any, place: KeyPath) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-    """Where names stand: an item, the mapping behind its word, the items of an order."""
-    if not isinstance(item, dict):
-        return
-    yield place, item
-    for key, inner in item.items():
-        if isinstance(inner, dict):
-            yield (*place, key), inner
-        for index, each in enumerate(inner if key == "order" and isinstance(inner, list) else ()):
-            if isinstance(each, dict):
-                yield (*place, key, index), each
-
-
-def _unknown(document: Document, path: KeyPath, what: str, known: list[str], section: str) -> UserError:
-    name = document.get(path)
-    rule = f"{section}: {', '.join(known) or 'none'}" if section else ""
-    return document.error(path, f"the project has no {what} {name!r}", rule=rule, fix=suggest(name, known))
-
-
-def _dangling_in_data(document: Document) -> list[UserError]:
-    """Names that inline resources lack, found in the raw data of a file that has other mistakes as well."""
-    data = document.data if isinstance(document.data, dict) else {}
-    if "project" in data:
-        return []
-    declared = {section: data.get(section) for section in _SECTIONS.values()}
-    known = {section: list(each) if isinstance(each, dict) else [] for section, each in declared.items()}
-    return unknown_names(document, known)
