@@ -31,6 +31,15 @@ _SETTING_UP = frozenset(
 )
 """Rows of the start, which the list of what is up replaces; --verbose shows them."""
 
+_HINTS = {
+    "Runtime.ImportModuleError": "install what is missing where simtriggers runs, or give the function the"
+    " interpreter that has it with python:; a saved fix is taken over at once",
+    "Runtime.HandlerNotFound": "correct handler: in the project file, or define the function; a saved fix is taken over",
+    "Runtime.UserCodeSyntaxError": "mend the line; a saved fix is taken over at once",
+    "Sandbox.Timedout": "make it faster, or give the function a longer timeout:",
+}
+"""What to do about an error of the runtime's, shown below the failed invocation."""
+
 
 class Terminal:
     """The live simulator's screen: plain lines on standard output, colour where it is a terminal.
@@ -57,8 +66,8 @@ class Terminal:
         for section, word in (("queues", "queue"), ("functions", "function")):
             for name in getattr(resources, section):
                 self._say(f"{word:<9} {name}")
-        speed = f", {app.options.speed:g} times as fast as the clock" if app.options.speed != 1 else ""
-        self._say(f"simtriggers is up on {app.url}{speed}; state in {_short(app.state)}; Ctrl-C stops it", "good")
+        speed = f"{app.options.speed:g} times as fast as the clock, " if app.options.speed != 1 else ""
+        self._say(f"simtriggers is up on {app.url} ({speed}state in {_short(app.state)}); Ctrl-C stops it", "good")
 
     def row(self, row: TraceRow) -> None:
         """A trace row was committed."""
@@ -68,6 +77,9 @@ class Terminal:
         if self._verbose or row.kind not in hidden:
             bad = row.kind.endswith(("Failed", "Dropped", "Skipped")) or "DeadLetter" in row.kind
             self._say(narrate(row, self._payload), "bad" if bad else "")
+            hint = _HINTS.get(str(row.details.get("error_type"))) if row.kind == "InvocationFailed" else None
+            if hint is not None:
+                self._say(f"{'':14}fix: {hint}", "good")
 
     def _payload(self, digest: str) -> str | None:
         return None

@@ -191,11 +191,23 @@ class LiveApp:
         settings = parse_bucket(config)
         if not settings.folder:
             return
-        Path(settings.folder).mkdir(parents=True, exist_ok=True)
+        if not Path(settings.folder).exists():
+            self._make_folder(name, Path(settings.folder))
         folder = BucketFolder(arn, settings, self.engine.submit)
         self._objects[name] = ObjectFiles(arn, settings, self.engine.submit, state=self.state.parent)
         await self._objects[name].settle()
         self._folders[name] = await tasks.start(self._run_folder, folder)
+
+    def _make_folder(self, name: str, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UserError(
+                f"the folder of bucket {name} cannot be made: {folder}: {reason}",
+                fix=f"make it, or correct buckets.{name}.folder",
+            ) from None
+        self.screen.problem(f"bucket {name}: the folder {folder} was not there and has been made; drop files into it")
 
     async def _run_folder(
         self,
