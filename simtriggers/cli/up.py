@@ -100,7 +100,7 @@ class Terminal:
 
     def stopping(self, running: list[str]) -> None:
         """Stopping; these handlers still run."""
-        tail = f"; waiting for {', '.join(running)}" if running else ""
+        tail = f"; waiting for {', '.join(running)} (Ctrl-C again ends them)" if running else ""
         self._say(f"stopping{tail}")
 
 

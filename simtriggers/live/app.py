@@ -26,7 +26,7 @@ from ..kernel.codec import to_json
 from ..kernel.effects import Refused
 from ..kernel.trace import TraceRow
 from ..operations import Operation
-from ..project.declare import Declared, declare, removals
+from ..project.declare import Declared, bucket_folder, declare, removals
 from ..project.load import Document, raise_all, suggest
 from ..project.model import Project, load_project
 from ..project.validate import check
@@ -231,7 +231,7 @@ class LiveApp:
                     stop = anyio.Event()
                     inner.start_soon(set_when_cancelled, stop)
                     async for changes in watchfiles.awatch(
-                        *self._code_folders(), watch_filter=_is_source, step=20, debounce=200, stop_event=stop
+                        *self._code_folders(), watch_filter=self._is_source, step=20, debounce=200, stop_event=stop
                     ):
                         names = sorted({Path(path).name for _, path in changes})
                         if await self._reload(", ".join(names)):
@@ -242,11 +242,21 @@ class LiveApp:
         functions = self.project.resources.functions
         return sorted({str(self.project.folder), *(str(self.project.code_uri(name)) for name in functions)})
 
+    def _is_source(self, _: watchfiles.Change, path: str) -> bool:
+        """Files whose change is a new version of the project: its YAML, its code, its variables. What lies in
+        a bucket's folder is an object, whatever its name."""
+        place = Path(path)
+        buckets = [bucket_folder(self.project, b.folder) for b in self.project.resources.buckets.values() if b.folder]
+        if _NOT_SOURCES & set(place.parts) or any(place.is_relative_to(folder) for folder in buckets):
+            return False
+        return place.suffix in _SOURCES or place.name == ".env"
+
     async def _reload(self, what: str) -> bool:
         """Take over the project as it now is; False when something in it is wrong."""
         try:
             self.project = load_project(self.options.project_path)
             await self._declare(self._tasks)
+            await self.runtimes.retire_all()
         except SimtriggersError as error:
             self.screen.problem(f"not reloaded, what ran before goes on:\n{error}")
             return False
@@ -341,12 +351,6 @@ def _jsonable(result: Any) -> Any:
 
 _SOURCES = (".py", ".yaml", ".yml", ".env")
 _NOT_SOURCES = frozenset({".simtriggers", ".git", "__pycache__", ".venv", "node_modules", ".pytest_cache"})
-
-
-def _is_source(_: watchfiles.Change, path: str) -> bool:
-    """Files whose change is a new version of the project: its YAML, its code, its variables."""
-    place = Path(path)
-    return (place.suffix in _SOURCES or place.name == ".env") and not _NOT_SOURCES & set(place.parts)
 
 
 def make_state_folder(state: Path) -> None:

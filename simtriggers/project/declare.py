@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -40,6 +41,7 @@ def declare(project: Project, *, default_runtime: str, folders: bool) -> list[De
     """
     names, resources = project.names, project.resources
     made = [queue_resource(names, name, resources.queues[name]) for name in in_order(resources.queues)]
+    buckets = frozenset(str(bucket_folder(project, each.folder)) for each in resources.buckets.values() if each.folder)
     for name, function in resources.functions.items():
         try:
             made.append(
@@ -48,7 +50,7 @@ def declare(project: Project, *, default_runtime: str, folders: bool) -> list[De
                     name,
                     function,
                     code_uri=str(project.code_uri(name)),
-                    code_sha256=code_sha256(project.code_uri(name)) if folders else "",
+                    code_sha256=code_sha256(project.code_uri(name), without=buckets) if folders else "",
                     default_runtime=default_runtime,
                     file_variables=file_variables(project.folder, function.env_file),
                 )
@@ -69,14 +71,22 @@ def declare(project: Project, *, default_runtime: str, folders: bool) -> list[De
     return [Declared(arn, command) for arn, command in made]
 
 
-def code_sha256(folder: Path) -> str:
-    """A digest of the code below a folder: names, sizes and times of its Python files."""
+def code_sha256(folder: Path, *, without: frozenset[str] = frozenset()) -> str:
+    """A digest of the code below a folder: names, sizes and times of its Python files.
+
+    `without` are absolute folders that hold no code: the buckets' own.
+    """
     digest = sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in _CODE and not _NOT_CODE & set(path.relative_to(folder).parts):
-            with contextlib.suppress(OSError):
-                stat = path.stat()
-                digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if name not in _NOT_CODE and os.path.join(place, name) not in without
+        )
+        for name in sorted(files):
+            path = Path(place, name)
+            if path.suffix in _CODE:
+                with contextlib.suppress(OSError):
+                    stat = path.stat()
+                    digest.update(f"{path.relative_to(folder)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 

@@ -7,21 +7,23 @@ queue's visibility timeout is long enough for its function, whether notification
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from ..aws.arn import Names
 from ..aws.quantities import Milliseconds, Settings
 from ..errors import UserError
 from ..services.eventbridge.config import ScheduleTrigger, rule_name
-from ..services.lambda_.config import FunctionConfig, SqsTrigger, Target, check_function_name
+from ..services.lambda_.config import FunctionConfig, SqsTrigger, Target, check_function_name, check_variables
 from ..services.s3.config import BucketConfig, S3Trigger, overlap_of
 from ..services.s3.events import bucket_name_problem
 from ..services.sqs.config import QueueConfig, in_order, queue_name_problem
+from .environment import file_variables
 from .handlers import handler_problem
 from .load import Document, KeyPath, load_yaml, raise_all, suggest
 from .validate import Tag, by_key, check, dotted
@@ -31,7 +33,25 @@ STATE = ".simtriggers/state.db"
 ACCOUNT, REGION = "123456789012", "us-east-1"
 """Of a project that names none, on a machine that names none."""
 
-Region = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+_ACCOUNT, _REGION = r"\d{12}", r"[a-z]{2}(-[a-z]+)+-\d"
+
+
+def _account(item: Any) -> Any:
+    """Twelve digits; YAML makes a number of them when the first is no zero."""
+    text = str(item) if isinstance(item, int) and not isinstance(item, bool) else item
+    if isinstance(text, str) and not re.fullmatch(_ACCOUNT, text):
+        raise ValueError(f"{text!r} is not an account; write 12 digits, such as {ACCOUNT}")
+    return text
+
+
+def _region(text: str) -> str:
+    if not re.fullmatch(_REGION, text):
+        raise ValueError(f"{text!r} is not a region; write one such as {REGION}")
+    return text
+
+
+Account = Annotated[str, BeforeValidator(_account), WithJsonSchema({"type": "string", "pattern": f"^{_ACCOUNT}$"})]
+Region = Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string", "pattern": f"^{_REGION}$"})]
 
 _TRIGGERS_NOT_YET = {
     "sns": "topics come with a later version",
@@ -75,7 +95,7 @@ class Resources(Settings):
 class ProjectFile(Resources):
     """`simtriggers.yaml`. `trace_retention` is how long a live state file keeps trace rows."""
 
-    account: Annotated[str, Field(pattern=r"^\d{12}$")] = ACCOUNT
+    account: Account = ACCOUNT
     region: Region | None = None
     trace_retention: Milliseconds = 7 * 86_400_000
 
@@ -150,6 +170,7 @@ def problems(project: Project, document: Document, at: KeyPath = ()) -> list[Use
         if name not in known:
             found.append(_dangling(document, (*at, *path), section, name, list(known)))
     found += _bad_handlers(project, document, at)
+    found += _bad_variables(project, document, at)
     if not found:
         found += _bad_wiring(project, document, at)
     return found
@@ -282,6 +303,27 @@ def _bad_handlers(project: Project, document: Document, at: KeyPath) -> Iterator
             yield document.error((*place, "handler"), f"functions.{name}.handler: {problem.text}", fix=problem.fix)
 
 
+def _bad_variables(project: Project, document: Document, at: KeyPath) -> Iterator[UserError]:
+    """Files of variables that are missing or wrong; a mistake in the shared one is told once."""
+    told: set[str] = set()
+    for name, function in project.resources.functions.items():
+        place: KeyPath = (*at, "functions", name, "env_file")
+        try:
+            found = file_variables(project.folder, function.env_file)
+        except UserError as error:
+            if error.where is None:
+                yield document.error(place, f"functions.{name}.env_file: {error.problem}", fix=error.fix)
+            elif error.render() not in told:
+                told.add(error.render())
+                yield error
+            continue
+        try:
+            check_variables({**found, **function.environment})
+        except ValueError as error:
+            files = " and ".join(each for each in (".env", function.env_file) if each)
+            yield document.error(place, f"functions.{name}: {error}", fix=f"see {files}", key=True)
+
+
 def _bad_wiring(project: Project, document: Document, at: KeyPath) -> Iterator[UserError]:
     resources = project.resources
     try:
@@ -298,6 +340,7 @@ def _bad_wiring(project: Project, document: Document, at: KeyPath) -> Iterator[U
                 fix="give them different prefixes or suffixes, or different events",
                 key=True,
             )
+    yield from _shared_folders(project, document, at)
     rules: set[str] = set()
     for name, function in resources.functions.items():
         for index, number, schedule in schedules(function):
@@ -326,6 +369,21 @@ def _bad_wiring(project: Project, document: Document, at: KeyPath) -> Iterator[U
                     f" Function timeout: {function.timeout} seconds",
                     fix=f"give queues.{trigger.sqs} a visibility_timeout of {6 * function.timeout}s (6 x the timeout)",
                 )
+
+
+def _shared_folders(project: Project, document: Document, at: KeyPath) -> Iterator[UserError]:
+    """Two buckets on one folder, or one inside the other: a file would be two objects."""
+    seen: dict[Path, str] = {}
+    for name, bucket in project.resources.buckets.items():
+        if bucket.folder is None:
+            continue
+        folder = (project.folder / bucket.folder).resolve()
+        for other, owner in seen.items():
+            if folder == other or folder in other.parents or other in folder.parents:
+                place = (*at, "buckets", name, "folder")
+                problem = f"the folders of buckets {owner!r} and {name!r} are the same or one inside the other"
+                yield document.error(place, problem, fix="give each bucket a folder of its own")
+        seen[folder] = name
 
 
 def s3_triggers(resources: Resources, bucket: str) -> list[tuple[str, S3Trigger]]:

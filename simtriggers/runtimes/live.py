@@ -28,6 +28,10 @@ class LiveRuntimes:
             return await self._threads.run(start)
         return await self._processes.run(start)
 
+    async def retire_all(self) -> None:
+        """End idle processes now and busy ones when they are done: the code may have changed."""
+        await self._processes.retire_all()
+
     async def aclose(self) -> None:
         """Let running handlers finish within a grace time, then end their processes."""
         await self._processes.aclose()
