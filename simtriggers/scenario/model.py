@@ -16,7 +16,7 @@ from ..aws.arn import Names
 from ..aws.quantities import Bytes, Milliseconds, Settings, parse_duration_ms
 from ..kernel.clock import parse_iso
 from ..project.load import Document, load_yaml, raise_all, suggest
-from ..project.model import ACCOUNT, REGION, Project, ProjectFile, Region, Resources, load_project, problems
+from ..project.model import ACCOUNT, REGION, Account, Project, ProjectFile, Region, Resources, load_project, problems
 from ..project.validate import check
 from ..simulation import START
 from .names import names_of, unknown_names, unknown_names_in_data
@@ -319,7 +319,7 @@ class ScenarioFile(Resources):
     name: str | None = None
     description: str = ""
     project: str | None = None
-    account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    account: Account | None = None
     region: Region | None = None
     start: str = START
     seed: Annotated[int, Field(ge=0, strict=True)] = 1
