@@ -87,9 +87,7 @@ class QueueOperations:
         wait_time_seconds: int | None = None,
     ) -> Operation[list[sqs.Message]]:
         """ReceiveMessage with all attributes. Times are seconds; waiting takes virtual time."""
-        command = sqs.ReceiveMessage(
-            max_number_of_messages, visibility_timeout, wait_time_seconds, ("All",), ("All",)
-        )
+        command = sqs.ReceiveMessage(max_number_of_messages, visibility_timeout, wait_time_seconds, ("All",), ("All",))
         return Operation(self.arn, command, lambda reply: list(reply.messages))
 
     def delete(self, message: sqs.Message | str) -> Operation[None]:
@@ -172,17 +170,13 @@ class FunctionOperations:
         invocation_type: Literal["RequestResponse", "Event"] = "RequestResponse",
     ) -> Operation[InvocationResult]:
         """Invoke, synchronously or as an event. `event` is any JSON value."""
-        stored = payload(
-            json.dumps({} if event is None else event, ensure_ascii=False, separators=(",", ":"))
-        )
+        stored = payload(json.dumps({} if event is None else event, ensure_ascii=False, separators=(",", ":")))
         return Operation(self.arn, Run(stored.digest, invocation_type), self._read, (stored,))
 
     def _read(self, reply: Any) -> InvocationResult:
         if isinstance(reply, Ran):
             text = self._payload_text(reply.payload)
-            return InvocationResult(
-                reply.request_id, 200, json.loads(text), reply.function_error, reply.log_tail
-            )
+            return InvocationResult(reply.request_id, 200, json.loads(text), reply.function_error, reply.log_tail)
         return InvocationResult(str(reply), 202)
 
 

@@ -34,7 +34,7 @@ _SETTING_UP = frozenset(
 _HINTS = {
     "Runtime.ImportModuleError": "install what is missing where simtriggers runs, or give the function the"
     " interpreter that has it with python:; a saved fix is taken over at once",
-    "Runtime.HandlerNotFound": "correct handler: in the project file, or define the function; a saved fix is taken over",
+    "Runtime.HandlerNotFound": "correct handler: in the project file, or define the function in the module",
     "Runtime.UserCodeSyntaxError": "mend the line; a saved fix is taken over at once",
     "Sandbox.Timedout": "make it faster, or give the function a longer timeout:",
 }

@@ -114,9 +114,7 @@ WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 Holds = Callable[[date], bool]
 
 
-def some_field(
-    rng: random.Random, low: int, high: int, *, step: int, names: list[str]
-) -> tuple[str, set[int]]:
+def some_field(rng: random.Random, low: int, high: int, *, step: int, names: list[str]) -> tuple[str, set[int]]:
     """A field's text together with what it means, made side by side and not parsed."""
     if rng.random() < 0.3:
         return "*", set(range(low, high + 1))
@@ -282,9 +280,7 @@ def test_counting_turns_is_stepping_through_them(expression: str, after_ms: int,
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.one_of(st.text(max_size=30), st.from_regex(r"(rate|cron)\([ 0-9A-Z*?/,#LW-]{0,40}\)", fullmatch=True))
-)
+@given(st.one_of(st.text(max_size=30), st.from_regex(r"(rate|cron)\([ 0-9A-Z*?/,#LW-]{0,40}\)", fullmatch=True)))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         schedule = parse_schedule(text)

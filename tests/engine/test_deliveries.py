@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from simtriggers.aws.contracts import PutResource
 from simtriggers.engine.faults import FaultPlan, HandlerFault, TargetFault
 from simtriggers.engine.virtual import VirtualEngine
@@ -95,6 +97,33 @@ def test_an_exhausted_delivery_goes_to_its_dead_letter_queue_and_is_tried_there_
     assert engine.now_ms == START_MS + 3000
 
 
+def test_the_attributes_of_a_dead_letter_are_those_of_its_policys_owner() -> None:
+    engine = virtual()
+    put(engine, A, "busy")
+    engine.ask(C, Send(A, "x", replace(TWICE, name="eventbridge"), B))
+    engine.run_until_idle()
+    details = trace_rows(engine)[-1].details
+    assert {name.partition(":")[2]: text for name, text in details.items() if ":" in name} == {
+        "TARGET_ARN": f"String:{A}",
+        "ERROR_CODE": "String:ERROR_FROM_TARGET",
+        "ERROR_MESSAGE": "String:This mailbox is busy.",
+        "EXHAUSTED_RETRY_CONDITION": "String:MaximumRetryAttempts",
+        "RETRY_ATTEMPTS": "String:2",
+    }
+
+
+@pytest.mark.parametrize("ties", range(6))
+def test_retries_of_one_key_keep_their_order_when_ties_are_shuffled(ties: int) -> None:
+    engine = virtual(shuffle_ties=ties)
+    put(engine, A, "busy")
+    for number in range(5):
+        engine.ask(C, Send(A, f"{number}", TWICE, order_key="group"))
+    engine.run_until(START_MS + 1500)
+    put(engine, A, "open")
+    engine.run_until_idle()
+    assert letters(engine) == [f"{number}" for number in range(5)]
+
+
 def test_a_refusal_for_good_is_not_retried() -> None:
     engine = virtual()
     put(engine, A, "never")
@@ -157,6 +186,16 @@ def test_a_target_that_is_down_is_tried_again_and_one_that_is_missing_is_not() -
         (1000, "ServiceUnavailable"),
     ]
     assert (letters(engine, A), letters(engine, B)) == (["x"], ["in time"])
+
+
+def test_a_fault_ends_with_its_last_millisecond() -> None:
+    engine = virtual()
+    engine.faults = FaultPlan(targets=(TargetFault(A, "missing", START_MS + 10, START_MS + 20),))
+    for at_ms in (9, 10, 19, 20):
+        engine.run_until(START_MS + at_ms)
+        engine.ask(C, Send(A, f"{at_ms}", TWICE))
+    engine.run_until_idle()
+    assert letters(engine) == ["9", "20"]
 
 
 def test_faults_strike_at_arrival_and_not_what_a_client_asks() -> None:

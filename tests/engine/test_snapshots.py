@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simtriggers.aws.contracts import PutResource
 from simtriggers.engine import snapshots
 from simtriggers.engine.faults import FaultPlan, HandlerFault, TargetFault
 from simtriggers.engine.snapshots import NotQuiet
@@ -110,6 +111,31 @@ def test_what_was_known_is_forgotten_by_a_restore(commands: list[object]) -> Non
     fresh = virtual()
     snapshots.restore(fresh, snapshot)
     assert go_on(engine) == go_on(fresh)
+
+
+def test_settings_are_those_of_the_snapshot_again() -> None:
+    engine = virtual()
+    engine.ask(A, PutResource("mailbox", "a", {"accepts": "open"}))
+    snapshot = snapshots.take(engine)
+    engine.ask(A, PutResource("mailbox", "a", {"accepts": "never"}))
+    engine.ask(C, Send(A, "refused"))
+    engine.run_until_idle()
+    snapshots.restore(engine, snapshot)
+    engine.ask(C, Send(A, "taken"))
+    engine.run_until_idle()
+    assert engine.ask(A, Take(0)) == Letters(("taken",))
+
+
+def test_one_snapshot_can_be_restored_again_and_again() -> None:
+    engine = virtual()
+    begin(engine)
+    snapshot = snapshots.take(engine)
+    stories = []
+    for _ in range(3):
+        snapshots.restore(engine, snapshot)
+        stories.append(go_on(engine))
+        assert engine.faults.struck == {0: 2}
+    assert len(set(stories)) == 1
 
 
 def test_those_who_waited_are_gone_in_the_restored_world() -> None:

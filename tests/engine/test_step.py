@@ -199,6 +199,15 @@ def test_a_timer_rings_at_its_time_and_a_later_one_of_its_key_replaces_it() -> N
     assert rang == [("past", 0), ("k", 9000)]
 
 
+def test_a_time_in_the_past_is_now_and_overtakes_nothing() -> None:
+    engine = virtual()
+    engine.submit(C, Remind("past", START_MS - 5000))
+    engine.submit(A, Take(START_MS - 5000))
+    engine.submit(C, Add(1, "submitted before the timer was set"))
+    engine.run_until_idle()
+    assert kinds(engine) == ["Counted", "Rang"]
+
+
 TWICE = RetryPolicy("toy", maximum_retries=2, maximum_age_ms=3_600_000, base_ms=1000)
 
 # --- failing steps ----------------------------------------------------------------------------------

@@ -171,6 +171,15 @@ def test_a_million_is_the_limit_and_what_the_outside_world_does_is_no_cycle() ->
     engine.run_until_idle()
 
 
+def test_steps_are_counted_for_each_millisecond_alone() -> None:
+    engine = virtual()
+    engine.same_ms_limit = 20
+    for number in range(60):
+        engine.ask(C, Remind(f"{number}", START_MS + 10 + number // 15))
+    engine.run_until_idle()
+    assert len(rang(engine)) == 60
+
+
 # --- holds --------------------------------------------------------------------------------------------
 
 

@@ -83,9 +83,7 @@ def parse_cron(text: str) -> Cron:
         raise refuse(what, column=offset + 1, fix=fix)
     if inside != inside.strip():
         column = offset + 1 if inside[0] == " " else len(text) - 1
-        raise refuse(
-            "It has white space inside the parentheses", column=column, fix=f"write cron({inside.strip()})"
-        )
+        raise refuse("It has white space inside the parentheses", column=column, fix=f"write cron({inside.strip()})")
     minutes, hours, dates, month, weekday, year = found
     minute_set = _numbers(_MINUTES, *minutes)
     times = tuple(hour * 60 + minute for hour in _numbers(_HOURS, *hours) for minute in minute_set)
@@ -152,9 +150,7 @@ def _not_a_value(spec: _Field, part: str, column: int) -> ScheduleError:
     if part == "?":
         return refuse(f"? is not for {spec.name}", column=column, fix="write *; only a day field can be ?")
     what = f"{part!r} in {spec.name} is not a value, range or step"
-    return refuse(
-        what, column=column, fix=f"write {spec.values}, as a, a-b, a/n, a-b/n or */n, or a list of these"
-    )
+    return refuse(what, column=column, fix=f"write {spec.values}, as a, a-b, a/n, a-b/n or */n, or a list of these")
 
 
 # --- the two day fields -------------------------------------------------------------------------

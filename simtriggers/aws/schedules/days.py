@@ -45,9 +45,7 @@ class DayRule:
     | last_of_weekday | (weekday,) | `6L` |
     """
 
-    form: Literal[
-        "dates", "before_last", "nearest_weekday", "last_weekday", "weekdays", "nth", "last_of_weekday"
-    ]
+    form: Literal["dates", "before_last", "nearest_weekday", "last_weekday", "weekdays", "nth", "last_of_weekday"]
     numbers: tuple[int, ...] = ()
 
 

@@ -47,9 +47,7 @@ def _explain(text: str) -> ScheduleError:
     fix = "write rate(N unit), such as rate(1 minute), rate(5 minutes), rate(1 hour) or rate(7 days)"
     words = inside.split()
     if " ".join(words) != inside:
-        return refuse(
-            "It has white space other than one space between number and unit", column=column, fix=fix
-        )
+        return refuse("It has white space other than one space between number and unit", column=column, fix=fix)
     if len(words) != 2:
         return refuse(f"{inside!r} is not a number and a unit", column=column, fix=fix)
     number, unit = words

@@ -150,9 +150,7 @@ def parse_bucket(config: dict[str, Any]) -> BucketSettings:
     )
     name, account = config["name"], config["account"]
     return BucketSettings(
-        facts=BucketFacts(
-            name, f"arn:aws:s3:::{name}", config["region"], owner_id(account), config["event_version"]
-        ),
+        facts=BucketFacts(name, f"arn:aws:s3:::{name}", config["region"], owner_id(account), config["event_version"]),
         principal=user_principal(account),
         notifications=notifications,
         table=by_event(notifications),
@@ -186,9 +184,7 @@ def bucket_notifications(
     )
 
 
-def overlap_of(
-    names: Names, config: BucketConfig, triggers: Sequence[tuple[str, S3Trigger]]
-) -> Overlap | None:
+def overlap_of(names: Names, config: BucketConfig, triggers: Sequence[tuple[str, S3Trigger]]) -> Overlap | None:
     """The two configurations that AWS would refuse to have beside each other, or None."""
     return find_overlap(bucket_notifications(names, config, triggers))
 

@@ -94,17 +94,13 @@ def decide_put(view: Spot, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
         return Decision(ObjectPut(command.etag, view.row[2] if view.row is not None else "", changed=False))
     body = command.body
     if file is not None:
-        new = NewObject(
-            command.size, command.etag, command.content_type, "file", None, file.inode, file.mtime_ns
-        )
+        new = NewObject(command.size, command.etag, command.content_type, "file", None, file.inode, file.mtime_ns)
         return created(view, entry, command.key, new, _request(view, command, ids), now_ms=now_ms, ids=ids)
     if isinstance(body, str):
         kept = payload(body)
         new = NewObject(command.size, command.etag, command.content_type, "database", kept.digest)
     else:
-        new = NewObject(
-            command.size, command.etag, command.content_type, "none" if body is None else "database"
-        )
+        new = NewObject(command.size, command.etag, command.content_type, "none" if body is None else "database")
     decision = created(view, entry, command.key, new, _request(view, command, ids), now_ms=now_ms, ids=ids)
     if isinstance(body, str):
         decision.payloads.append(kept)
@@ -153,9 +149,7 @@ def request_of(settings: BucketSettings, principal: str, source_ip: str, ids: Id
     return Request(principal or settings.principal, source_ip or "127.0.0.1", request_id, host_id)
 
 
-def created(
-    view: Spot, entry: Entry, key: str, new: NewObject, request: Request, *, now_ms: int, ids: Ids
-) -> Decision:
+def created(view: Spot, entry: Entry, key: str, new: NewObject, request: Request, *, now_ms: int, ids: Ids) -> Decision:
     """The object is there: its row, its trace row, its event."""
     assert view.bucket is not None
     at_ms, count, mark = _next_sequencer(view.last, now_ms)
@@ -256,9 +250,7 @@ def _publish(
     total = len(settings.notifications)
     if not matches:
         details = {"event": event, "not_matched": total, "revision": bucket.revision}
-        decision.notes.append(
-            Note(ids.row_id(), "NotificationsNotMatched", note.arn, note.subject, note.id, details)
-        )
+        decision.notes.append(Note(ids.row_id(), "NotificationsNotMatched", note.arn, note.subject, note.id, details))
         return
     time = _time(now_ms)
     for one in matches:

@@ -60,9 +60,7 @@ def decide_get(view: Found, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     if not view.bucket:
         return Decision(NO_SUCH_BUCKET)
     if not view.rows:
-        return Decision(
-            Refused(NO_SUCH_KEY.code, NO_SUCH_KEY.message, 404, fields=(("Key", entry.command.key),))
-        )
+        return Decision(Refused(NO_SUCH_KEY.code, NO_SUCH_KEY.message, 404, fields=(("Key", entry.command.key),)))
     return Decision(StoredObject(store.object_info(view.rows[0]), view.body))
 
 

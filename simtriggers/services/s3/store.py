@@ -73,14 +73,11 @@ BUCKET_AND_OBJECT = Statement(
     " WHERE b.bucket = ?1 ORDER BY b.bucket",
 )
 SCANNED = Statement("s3.scanned", "SELECT scanned_folder FROM s3_buckets WHERE bucket = ? ORDER BY bucket")
-OBJECT = Statement(
-    "s3.object", f"SELECT {_INFO}, body FROM s3_objects WHERE bucket = ? AND key = ? ORDER BY key"
-)
+OBJECT = Statement("s3.object", f"SELECT {_INFO}, body FROM s3_objects WHERE bucket = ? AND key = ? ORDER BY key")
 BLOB = Statement("s3.blob", "SELECT content FROM s3_blobs WHERE bucket = ? AND key = ? ORDER BY key")
 LIST_OBJECTS = Statement(
     "s3.list_objects",
-    f"SELECT {_INFO} FROM s3_objects WHERE bucket = ?1 AND key > ?2 AND key >= ?3"
-    " AND key < ?4 ORDER BY key LIMIT ?5",
+    f"SELECT {_INFO} FROM s3_objects WHERE bucket = ?1 AND key > ?2 AND key >= ?3 AND key < ?4 ORDER BY key LIMIT ?5",
 )
 LIST_FILES = Statement(
     "s3.list_files",
@@ -98,8 +95,7 @@ WRITES_OF_KEY = Statement(
 WRITES = Statement("s3.writes", f"SELECT {_WRITE} FROM s3_writes WHERE bucket = ? ORDER BY number")
 WRITE_BY_ID = Statement(
     "s3.write_by_id",
-    f"SELECT {_WRITE}, content_type, principal, source_ip FROM s3_writes WHERE bucket = ? AND id = ?"
-    " ORDER BY number",
+    f"SELECT {_WRITE}, content_type, principal, source_ip FROM s3_writes WHERE bucket = ? AND id = ? ORDER BY number",
 )
 
 ADD_BUCKET = Statement(
