@@ -36,7 +36,7 @@ TABLES = ("letters", "counters", "asks", "payloads", "resources")
 def begin(engine: VirtualEngine) -> None:
     """A world with letters, a parked poll of another resource, timers, and deliveries that wait."""
     engine.faults = FaultPlan(
-        handlers=(HandlerFault(C, ("timeout",), first=2),),
+        handlers=(HandlerFault(C, ("timeout",), first=9),),
         targets=(TargetFault(B, "down", until_ms=START_MS + 2500),),
     )
     engine.ask(A, Post("x"))
