@@ -38,6 +38,7 @@ from .store import (
 
 SWEEP_AT_MOST = 1000
 SWEEP_INTERVAL_MS = 1000
+_FIRST_LOOK = 16
 
 
 # --- purging ------------------------------------------------------------------------------------
@@ -80,18 +81,24 @@ def decide_purge(view: PurgeView, entry: Entry, *, now_ms: int, ids: Ids) -> Dec
 
 @dataclass(frozen=True, slots=True)
 class ExpireView:
-    """The queue and its oldest messages, one more than a sweep removes, in the order of sending."""
+    """The queue and its oldest messages in the order of sending: all that a sweep removes, and one more."""
 
     queue: Resource | None
     oldest: tuple[Leaving, ...] = ()
 
 
 def view_expire(read: Reader, entry: Entry) -> ExpireView:
-    """The oldest messages, whether or not their time has come."""
+    """The oldest messages, up to one whose time has not come; few are looked at where few have expired."""
     queue = read.resource(entry.arn)
     if queue is None:
         return ExpireView(None)
-    return ExpireView(queue, tuple(map(Leaving._make, read.all(OLDEST, entry.arn, SWEEP_AT_MOST + 1))))
+    expired_ms = read.now_ms - queue.config.retention_ms
+    oldest: list[Leaving] = []
+    for most in (_FIRST_LOOK, SWEEP_AT_MOST + 1):
+        oldest = [Leaving._make(row) for row in read.all(OLDEST, entry.arn, most)]
+        if len(oldest) < most or oldest[-1].sent_ms > expired_ms:
+            break
+    return ExpireView(queue, tuple(oldest))
 
 
 def decide_expire(view: ExpireView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
