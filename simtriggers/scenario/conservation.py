@@ -62,14 +62,7 @@ def stuck(simulation: Simulation, rows: list[TraceRow]) -> list[tuple[TraceRow |
     and messages in a queue that an enabled mapping consumes."""
     engine = simulation.engine
     by_id = {row.id: row for row in rows}
-    found: list[tuple[TraceRow | None, str]] = [
-        (
-            by_id.get(entry.cause),
-            f"{type_name(entry.command)} of {entry.arn} is still to come, at {iso_ms(entry.at_ms)}",
-        )
-        for entry in engine.agenda.entries()
-        if not entry.background and entry.at_ms < FOREVER_MS and entry.park_key is None
-    ]
+    found: list[tuple[TraceRow | None, str]] = []
     for request_id, arn, state, cause in engine.connection.execute(
         "SELECT request_id, function_arn, state, cause FROM lambda_invocations ORDER BY request_id"
     ):
@@ -84,4 +77,9 @@ def stuck(simulation: Simulation, rows: list[TraceRow]) -> list[tuple[TraceRow |
         ):
             state = "in flight" if visible_ms > engine.now_ms else "waiting"
             found.append((by_id.get(cause), f"message {message_id} of {settings.source_arn} is {state}"))
+    told = {row.id for row, _ in found if row is not None}
+    for entry in engine.agenda.entries():
+        if not entry.background and entry.at_ms < FOREVER_MS and entry.park_key is None and entry.cause not in told:
+            text = f"{type_name(entry.command)} of {entry.arn} is still to come, at {iso_ms(entry.at_ms)}"
+            found.append((by_id.get(entry.cause), text))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -38,9 +38,10 @@ _DEPTHS = {
 
 @dataclass
 class View:
-    """A simulation at its end."""
+    """A simulation at its end. `shown` are the rows whose causes were told already."""
 
     simulation: Simulation
+    shown: set[int] = field(default_factory=set)
 
     @cached_property
     def rows(self) -> list[TraceRow]:
@@ -62,6 +63,13 @@ class View:
             lines.append("      " + narrate(row, self.simulation.payload))
             row = self.by_id.get(row.cause)
         return "\n".join(reversed(lines))
+
+    def history(self, what: str, row: TraceRow) -> str:
+        """How a row came about, indented; told once."""
+        if row.id in self.shown:
+            return f"\n    how {what} came about: see #{row.id} above"
+        self.shown.add(row.id)
+        return f"\n    how {what} came about:\n{self.chain(row.id)}"
 
 
 def failures(expectation: Expectation, view: View) -> list[str]:
@@ -112,9 +120,7 @@ def _fits(expected: Count, found: int) -> bool:
 
 def _differs(what: str, expected: str, actual: str, view: View, rows: list[TraceRow]) -> str:
     text = f"{what}\n    expected: {expected}\n    actual:   {actual}"
-    if rows:
-        text += f"\n    how the last of them came about:\n{view.chain(rows[-1].id)}"
-    return text
+    return text + (view.history("the last of them", rows[-1]) if rows else "")
 
 
 def _invocations(expected: InvocationsExpectation, view: View) -> list[str]:
@@ -239,15 +245,12 @@ def _out_of_order(number: int, item: OrderItem, before: list[TraceRow], same: li
 
 def _nothing_lost(_: bool, view: View) -> list[str]:
     lost = conservation.lost(view.simulation, view.rows)
-    return [f"nothing_lost: {text}\n    how it came about:\n{view.chain(row.id)}" for row, text in lost[:5]]
+    return [f"nothing_lost: {text}{view.history('it', row)}" for row, text in lost[:10]]
 
 
 def _nothing_stuck(_: bool, view: View) -> list[str]:
     stuck = conservation.stuck(view.simulation, view.rows)
-    return [
-        f"nothing_stuck: {text}" + (f"\n    how it came about:\n{view.chain(row.id)}" if row is not None else "")
-        for row, text in stuck[:10]
-    ]
+    return [f"nothing_stuck: {text}" + (view.history("it", row) if row is not None else "") for row, text in stuck[:10]]
 
 
 _CHECKS: dict[str, Callable[[Any, View], list[str]]] = {

@@ -6,14 +6,17 @@ the store when everything has come to rest.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from ..aws.arn import Names
 from ..aws.quantities import Bytes, Milliseconds, Settings, parse_duration_ms
+from ..errors import UserError
+from ..explain.wording import TEMPLATES
 from ..kernel.clock import parse_iso
 from ..project.load import Document, load_yaml, raise_all, suggest
 from ..project.model import ACCOUNT, REGION, Account, Project, ProjectFile, Region, Resources, load_project, problems
@@ -94,7 +97,7 @@ class Step(Settings):
     send_message: SendMessageStep | None = None
     invoke: InvokeStep | None = None
     advance: Milliseconds | None = None
-    restart: Annotated[RestartStep, BeforeValidator(_restart)] | None = None
+    restart: Annotated[RestartStep | None, BeforeValidator(_restart)] = None
 
     @model_validator(mode="after")
     def _one_act(self) -> Step:
@@ -102,6 +105,8 @@ class Step(Settings):
         if len(given) != 1:
             found = " and ".join(given) or "none"
             raise ValueError(f"a step is one act, found {found}; write one of {', '.join(ACTS)}")
+        if getattr(self, given[0]) is None:
+            raise ValueError(f"{given[0]} is empty; write what is to be done")
         if self.at is not None and self.after is not None:
             raise ValueError("at and after exclude each other; write one of them")
         return self
@@ -236,10 +241,21 @@ class ObjectsExpectation(Count):
     prefix: str = ""
 
 
+def _kind(name: str) -> str:
+    """A typo would make any count of 0 true."""
+    if name not in TEMPLATES:
+        fix = suggest(name, TEMPLATES) or "`simtriggers trace` shows those that there are"
+        raise ValueError(f"{name!r} is not a kind of trace row; {fix}")
+    return name
+
+
+Kind = Annotated[str, AfterValidator(_kind)]
+
+
 class TraceExpectation(Count):
     """Trace rows of a kind, of a subject, with these details; `within` a time after the start."""
 
-    kind: str
+    kind: Kind
     subject: str | None = None
     details: dict[str, Any] = {}
     within: Milliseconds | None = None
@@ -248,7 +264,7 @@ class TraceExpectation(Count):
 class OrderItem(Settings):
     """One thing of an order: a kind of trace row, and of what."""
 
-    kind: str
+    kind: Kind
     subject: str | None = None
     function: str | None = None
 
@@ -268,7 +284,11 @@ _WITHOUT_TRACE = ("messages", "queue_depth", "objects")
 
 
 def _bare(item: Any) -> Any:
-    return {item: True} if isinstance(item, str) else item
+    if isinstance(item, str):
+        return {item: True}
+    if isinstance(item, dict):
+        return {name: True if each is None and name in _BARE else each for name, each in item.items()}
+    return item
 
 
 class Expectation(Settings):
@@ -301,6 +321,8 @@ class Expectation(Settings):
         given = [name for name in EXPECTATIONS if name in self.model_fields_set]
         if len(given) != 1:
             raise ValueError(f"an expectation is one of {', '.join(EXPECTATIONS)}; write exactly one in each item")
+        if getattr(self, given[0]) is None:
+            raise ValueError(f"{given[0]} is empty; write what is expected")
         return self
 
     def kind(self) -> str:
@@ -369,8 +391,17 @@ def load_scenario(path: Path) -> Scenario:
         raise_all([*errors, *unknown_names_in_data(document)])
         raise AssertionError("a scenario that could not be made has errors")
     project = _project(path, file, document)
-    raise_all(unknown_names(document, names_of(project.resources)))
+    raise_all([*unknown_names(document, names_of(project.resources)), *_missing_files(path, file, document)])
     return Scenario(path, file, project, document)
+
+
+def _missing_files(path: Path, file: ScenarioFile, document: Document) -> Iterator[UserError]:
+    for index, step in enumerate(file.steps):
+        name = step.put_object.file if step.put_object is not None else None
+        numbered = "times" in step.model_fields_set and "{n}" in (name or "")
+        if name is not None and not numbered and not (path.parent / name).is_file():
+            place = ("steps", index, "put_object", "file")
+            yield document.error(place, f"there is no file {name!r}", fix="the path is relative to the scenario")
 
 
 def _project(path: Path, file: ScenarioFile, document: Document) -> Project:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from xml.sax.saxutils import escape, quoteattr
 
 from .runner import Result
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(results: list[Result]) -> str:
@@ -18,8 +21,8 @@ def junit(results: list[Result]) -> str:
         f'  <testsuite name="simtriggers" {counts}>',
     ]
     for result in results:
-        where = result.path.as_posix()
-        names = f"classname={quoteattr(where)} name={quoteattr(result.name)} file={quoteattr(where)}"
+        where = quoteattr(_clean(result.path.as_posix()))
+        names = f"classname={where} name={quoteattr(_clean(result.name))} file={where}"
         head = f'    <testcase {names} time="{result.real_s:.3f}"'
         if result.passed:
             lines.append(head + "/>")
@@ -33,5 +36,5 @@ def junit(results: list[Result]) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without the control characters that XML 1.0 cannot hold."""
-    return "".join(letter for letter in text if letter in "\t\n\r" or ord(letter) >= 32)
+    """Without what XML 1.0 cannot hold: control characters, surrogates, U+FFFE and U+FFFF."""
+    return _NOT_XML.sub("", text)

@@ -137,7 +137,8 @@ def _play(scenario: Scenario, simulation: Simulation) -> tuple[list[str], tuple[
             at_ms = simulation.engine.now_ms
         except (AwsFault, OSError) as error:
             where = scenario.document.where(("steps", index))
-            return [f"{where}: {step.act()}: {error}"], ()
+            text = f"cannot read {error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            return [f"{where}: {step.act()}: {text}"], ()
         except (Deadlock, RunLimit, StepFailed, InvariantBroken) as error:
             where = scenario.document.where(("steps", index))
             return [f"{where}: {step.act()}: {error}"], simulation.engine.pending()
