@@ -216,6 +216,44 @@ class Ended:
     keep: bool
 
 
+# --- HTTP targets -------------------------------------------------------------------------------
+
+
+@value
+class HttpRequest:
+    """One attempt of a request to an HTTP target. `arn` is who is told the end; `headers` are (name, value)
+    pairs in order; `body` is text. `timeout_ms` is how long the whole answer may take."""
+
+    request_id: str
+    attempt: int
+    incarnation: int
+    arn: str
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: str
+    timeout_ms: int
+    cause: int
+
+
+@command(Overdue.RUN)
+class HttpEnded:
+    """How a request ended. `status` is 0 when there was no response: `error` says why then (`timeout`, or
+    what the network said). `body` is at most 64 KB of the response."""
+
+    request_id: str
+    attempt: int
+    incarnation: int
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: str
+    error: str
+    duration_ms: int
+
+
+Work = Start | HttpRequest
+"""What a runtime is given to do after a commit."""
+
 # --- logs ---------------------------------------------------------------------------------------
 
 

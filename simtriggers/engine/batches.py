@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..aws.contracts import Start
+from ..aws.contracts import Work
 from ..kernel.agenda import ORDINARY, Agenda, Entry
 from ..kernel.codec import type_name
 from ..kernel.effects import Note, ReturnAddress
@@ -40,7 +40,7 @@ class Outcome:
     """What leaves after a commit. `more`: entries are still due, the budget ended first."""
 
     replies: list[tuple[int, Any]] = field(default_factory=list)
-    invokes: list[Start] = field(default_factory=list)
+    invokes: list[Work] = field(default_factory=list)
     rows: list[tuple[int, Note]] = field(default_factory=list)
     more: bool = False
 

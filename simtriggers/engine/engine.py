@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from ..aws.contracts import Delivery, Restarted, Start
+from ..aws.contracts import Delivery, Restarted, Work
 from ..errors import InvariantBroken, SimtriggersError
 from ..kernel import effects as fx
 from ..kernel.agenda import ORDINARY, REPLY, Agenda, Entry
@@ -69,7 +69,7 @@ class Engine:
         self.faults = FaultPlan()
         self.checkers: list[Checker] = []
         self.callers: set[int] = set()
-        self.invokes: list[Start] = []
+        self.invokes: list[Work] = []
         self.replies: list[tuple[int, Any]] = []
         self.now_ms = 0
         self.steps = 0
@@ -301,6 +301,10 @@ def _invoke(engine: Engine, entry: Entry, effect: fx.Invoke) -> None:
     engine.invokes.append(engine.faults.invocation(start, engine.now_ms) if engine.faults else start)
 
 
+def _http(engine: Engine, entry: Entry, effect: fx.Http) -> None:
+    engine.invokes.append(effect.request)
+
+
 _EFFECTS: dict[type[Any], Callable[[Engine, Entry, Any], None]] = {
     fx.Deliver: _deliver,
     fx.Call: _call,
@@ -310,4 +314,5 @@ _EFFECTS: dict[type[Any], Callable[[Engine, Entry, Any], None]] = {
     fx.Timer: _timer,
     fx.CancelTimer: _cancel_timer,
     fx.Invoke: _invoke,
+    fx.Http: _http,
 }

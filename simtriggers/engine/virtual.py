@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Protocol
 
-from ..aws.contracts import Ended, Start
+from ..aws.contracts import Ended, HttpEnded, HttpRequest, Start, Work
 from ..errors import Deadlock, RunLimit
 from ..kernel.agenda import FOREVER_MS, REPLY, Agenda, Entry
 from ..kernel.clock import Holds, VirtualClock, iso_ms
@@ -41,8 +41,8 @@ class Resume:
 class Runtime(Protocol):
     """What runs handlers in virtual time; reports each end through `VirtualEngine.ended`."""
 
-    def start(self, start: Start) -> None:
-        """Begin an attempt; returns when it first waits or ends."""
+    def start(self, start: Work) -> None:
+        """Begin an attempt or a request; returns when it first waits or ends."""
 
     def abandon(self) -> None:
         """Forget every running attempt: the process is said to have ended."""
@@ -116,6 +116,10 @@ class VirtualEngine(Engine):
     def ended(self, start: Start, ended: Ended) -> None:
         """An attempt has ended, now."""
         self.agenda.push(Entry(self.now_ms, REPLY, start.function_arn, ended, start.cause))
+
+    def answered(self, request: HttpRequest, ended: HttpEnded) -> None:
+        """A request to an HTTP target has ended, now."""
+        self.agenda.push(Entry(self.now_ms, REPLY, request.arn, ended, request.cause))
 
     def seed(self, stream: str) -> bytes:
         """32 bytes for a handler's own chance, by stream name."""

@@ -215,7 +215,16 @@ class Invoke:
     cause: int
 
 
-Effect = Deliver | Call | Reply | Park | Wake | Timer | CancelTimer | Invoke
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Send a request to an HTTP target. `request` is an aws/contracts.HttpRequest; its end comes back as an
+    aws/contracts.HttpEnded command on `request.arn`. One that was sent before a restart counts as unknown."""
+
+    request: Any
+    cause: int
+
+
+Effect = Deliver | Call | Reply | Park | Wake | Timer | CancelTimer | Invoke | Http
 
 
 @fixed

@@ -16,7 +16,7 @@ import anyio
 import anyio.abc
 
 from ..aws.arn import Names
-from ..aws.contracts import Ended, Start
+from ..aws.contracts import Ended, HttpEnded, HttpRequest, Work
 from ..engine import agenda_store
 from ..engine.agenda_store import EngineRow
 from ..engine.batches import BatchRunner, Outcome, Submitted
@@ -46,8 +46,8 @@ _TRIM_EVERY_MS = 3_600_000
 class LiveRuntime(Protocol):
     """What runs handlers live."""
 
-    async def run(self, start: Start) -> Ended:
-        """Run one attempt to its end; never raises for what a handler does."""
+    async def run(self, start: Work) -> Ended | HttpEnded:
+        """Run one attempt or request to its end; never raises for what a handler or the network does."""
 
     async def aclose(self) -> None:
         """Let running handlers finish within a grace time, then end their processes."""
@@ -99,6 +99,7 @@ class LiveEngine:
         self._arrived = anyio.Event()
         self._waiters: dict[int, _Waiter] = {}
         self._running: dict[str, str] = {}
+        self._starting = 0
         self._skip_to_ms: int | None = None
         self._skipped = anyio.Event()
         self._stopping = False
@@ -122,14 +123,22 @@ class LiveEngine:
         self._lock.acquire()
         try:
             self._connection = await open_file(self._state, synchronous=self._synchronous)
-            raw = await self._connection.open_connection()
-            row = await self._connection.hop(self._prepare)
+            try:
+                await self._go_on()
+            except BaseException:
+                await self._connection.close()
+                raise
         except sqlite3.Error as error:
             self._lock.release()
             raise explain(self._state, error) from error
         except BaseException:
             self._lock.release()
             raise
+
+    async def _go_on(self) -> None:
+        """Become the world that the file holds, one incarnation later."""
+        raw = await self._connection.open_connection()
+        row = await self._connection.hop(self._prepare)
         machine = WallClock(floor_ms=0).now_ms()
         ahead = max(row.ahead_ms, row.now_ms - machine, 0) if not self.first_start else 0
         self.clock = WallClock(speed=self._speed, offset_ms=ahead, floor_ms=row.now_ms)
@@ -250,12 +259,16 @@ class LiveEngine:
             now_ms = self.clock.now_ms()
             if self._inbox or due_ms <= now_ms:
                 await self._batch(handlers)
-            elif self._stopping and not self._running:
+            elif self._stopping and not self._at_work():
                 return
-            elif self._skip_to_ms is not None and not self._running:
+            elif self._skip_to_ms is not None and not self._at_work():
                 self._skip(due_ms, now_ms)
             else:
                 await self._wait(due_ms)
+
+    def _at_work(self) -> bool:
+        """Whether handlers or requests run, or are about to."""
+        return bool(self._running or self._starting)
 
     def _next_due_ms(self) -> int:
         entry = self.engine.agenda.peek()
@@ -304,17 +317,23 @@ class LiveEngine:
                 waiter.event.set()
         for start in outcome.invokes:
             self._crash.passed("before_invoke")
-            self._running[f"{start.invocation_id}/{start.attempt}"] = f"{start.function_name} {start.request_id}"
+            self._starting += 1
             handlers.start_soon(self._invoke, start)
         self.trace.publish(outcome.rows)
 
-    async def _invoke(self, start: Start) -> None:
+    async def _invoke(self, work: Work) -> None:
+        request = isinstance(work, HttpRequest)
+        arn = work.arn if isinstance(work, HttpRequest) else work.function_arn
+        name = work.url if isinstance(work, HttpRequest) else work.function_name
+        key = f"{'http' if request else 'invoke'}/{work.request_id}/{work.attempt}"
+        self._running[key] = f"{name} {work.request_id}"
+        self._starting -= 1
         try:
-            ended = await self._runtime.run(start)
+            ended = await self._runtime.run(work)
             self._crash.passed("after_invoke")
-            self._put(Submitted(start.function_arn, ended, start.cause, None, REPLY))
+            self._put(Submitted(arn, ended, work.cause, None, REPLY))
         finally:
-            del self._running[f"{start.invocation_id}/{start.attempt}"]
+            del self._running[key]
 
     async def _refused_by_database(self, inbox: list[Submitted], problem: StateError) -> None:
         """Callers get the error; the rest is tried again in a second, and nothing is lost."""

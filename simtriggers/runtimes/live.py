@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..aws.contracts import Ended, Start
+from ..aws.contracts import Ended, HttpEnded, HttpRequest, Start, Work
+from .http import LiveHttp
 from .process import ProcessRuntime
 from .thread import ThreadRuntime
 
@@ -20,10 +21,13 @@ class LiveRuntimes:
             on_log(start.function_name, text)
 
         self._processes = ProcessRuntime(now_ms, on_log=told)
+        self._http = LiveHttp()
         self._threads = ThreadRuntime(now_ms, on_log=told)
 
-    async def run(self, start: Start) -> Ended:
-        """Run one attempt to its end."""
+    async def run(self, start: Work) -> Ended | HttpEnded:
+        """Run one attempt, or one request, to its end."""
+        if isinstance(start, HttpRequest):
+            return await self._http.run(start)
         if start.code.runtime == "inline":
             return await self._threads.run(start)
         return await self._processes.run(start)

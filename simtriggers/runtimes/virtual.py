@@ -13,8 +13,9 @@ from queue import SimpleQueue
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from ..aws.contracts import Ended, Start
+from ..aws.contracts import Ended, HttpRequest, Start, Work
 from ..engine.virtual import VirtualEngine
+from .http import VirtualHttp
 from .hub import VirtualHub
 from .inline import InlineRuntime
 from .process import ProcessRuntime
@@ -28,12 +29,15 @@ class VirtualRuntimes:
         self.shared_modules = shared_modules
         self._hub = VirtualHub(engine)
         self.inline = InlineRuntime(self._hub, shared=shared_modules)
+        self.http = VirtualHttp(engine)
         self._engine = engine
         self._processes: _Processes | None = None
 
-    def start(self, start: Start) -> None:
-        """Begin an attempt."""
-        if start.code.runtime == "process" and planned(start) is None:
+    def start(self, start: Work) -> None:
+        """Begin an attempt or a request."""
+        if isinstance(start, HttpRequest):
+            self.http.start(start)
+        elif start.code.runtime == "process" and planned(start) is None:
             if self._processes is None:
                 self._processes = _Processes(self._engine)
             self._processes.start(start)
