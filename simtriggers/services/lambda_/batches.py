@@ -11,12 +11,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ...aws.contracts import Record
+from ...kernel.fixed import fixed
 from . import limits
 
 _ENVELOPE_BYTES = len('{"Records":[]}')
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Held:
     """A record that a mapping has claimed, at `claimed_ms`. `seq` is its row's, 0 when it has none."""
 

@@ -6,13 +6,13 @@ touches a file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from ...kernel.agenda import Entry
 from ...kernel.clock import iso_ms
 from ...kernel.effects import Decision, Deliver, Note, Refused, RetryPolicy, Write, payload
+from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import store
@@ -34,7 +34,7 @@ DELIVERY = RetryPolicy(
 _time = lru_cache(maxsize=16)(iso_ms)
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Spot:
     """What a decision about one key needs: the bucket, the last sequencer, the object that is there.
 
@@ -48,7 +48,7 @@ class Spot:
     writes: tuple[tuple[Any, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class NewObject:
     """What the object's row will hold, beside its key."""
 
@@ -183,28 +183,29 @@ def view_delete(read: Reader, entry: Entry) -> Spot:
 
 
 def decide_delete(view: Spot, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    """Delete the object and raise ObjectRemoved:Delete. A missing key is answered as if it had been there.
+    """Delete the object and raise ObjectRemoved:Delete.
 
-    Unverified: that S3 raises no event for a key that does not exist in a bucket without versioning.
+    A missing key is answered, and told, as if it had been there: recorded from AWS in a bucket without
+    versioning.
     """
     command: DeleteObject = entry.command
     if view.bucket is None:
         return Decision(NO_SUCH_BUCKET)
-    if view.row is None:
-        details = {"request": "DeleteObject"}
-        missing = Note(ids.row_id(), "ObjectNotFound", entry.arn, command.key, entry.cause, details)
-        return Decision(ObjectDeleted(existed=False), notes=[missing])
     return removed(view, entry, command.key, _request(view, command, ids), now_ms=now_ms, ids=ids)
 
 
 def removed(view: Spot, entry: Entry, key: str, request: Request, *, now_ms: int, ids: Ids) -> Decision:
-    """The object is gone: its row too, its trace row, its event."""
+    """The object is gone, or was never there: its row too, its trace row, its event."""
     assert view.bucket is not None
+    existed = view.row is not None
     at_ms, count, mark = _next_sequencer(view.last, now_ms)
     details = {"sequencer": mark, "request_id": request.request_id}
-    note = Note(ids.row_id(), "ObjectRemoved", entry.arn, key, entry.cause, details)
+    if not existed:
+        details["request"] = "DeleteObject"
+    kind = "ObjectRemoved" if existed else "ObjectNotFound"
+    note = Note(ids.row_id(), kind, entry.arn, key, entry.cause, details)
     decision = Decision(
-        ObjectDeleted(existed=True),
+        ObjectDeleted(existed=existed),
         writes=[
             Write(store.SET_SEQUENCER, (at_ms, count, entry.arn)),
             Write(store.DELETE_OBJECT, (entry.arn, key)),

@@ -11,12 +11,13 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from ...kernel.codec import to_json
+from ...kernel.fixed import fixed
 
 CLASSIC, UNIFIED = "classic", "unified"
 _VERSIONS = {CLASSIC: "2.1", UNIFIED: "2.5"}
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Request:
     """Who caused an event, from where, and the two ids that the answer to the request carries."""
 

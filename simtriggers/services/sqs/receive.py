@@ -20,6 +20,7 @@ from ...aws.limits import SQS
 from ...kernel.agenda import Entry
 from ...kernel.codec import to_json
 from ...kernel.effects import PARKED, Decision, Note, Park, Refused, Timer, Wake, Write
+from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import errors, receipts
@@ -47,7 +48,7 @@ class DeadLetterQueue:
     sweep_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class ReceiveView:
     """What a receive may see.
 
@@ -84,7 +85,7 @@ def view_receive(read: Reader, entry: Entry) -> ReceiveView:
         more = len(rows) == page
         for row in map(Candidate._make, rows):
             found.append(row)
-            if not is_exhausted(row, redrive):
+            if redrive is None or not is_exhausted(row, redrive):
                 live += 1
                 size += row.size
         if found:
@@ -125,7 +126,7 @@ def _wanted(command: ReceiveMessage | Poll) -> int:
 # --- decisions ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Taken:
     """A message that is being received: its handle, count and times now, and the trace row of it."""
 
@@ -245,24 +246,25 @@ def _receive(
     for message in view.candidates:
         if len(answers) >= most:
             break
-        stuck: dict[str, str] = {}
-        if is_exhausted(message, redrive):
+        not_moved = ""
+        if redrive is not None and is_exhausted(message, redrive):
             if view.dead_letter is not None:
                 moved.append(message)
                 continue
-            assert redrive is not None
-            stuck = {"not_moved": f"the dead-letter queue {redrive.dead_letter_arn} does not exist"}
+            not_moved = f"the dead-letter queue {redrive.dead_letter_arn} does not exist"
         count = message.receive_count + 1
         first_ms = now_ms if message.first_received_ms is None else message.first_received_ms
         handle = receipts.issue(queue, message.seq, count, ids)
         row_id = ids.row_id()
-        details = {
+        details: dict[str, Any] = {
             "receive_count": count,
             "visible_ms": visible_ms,
             "receipt": handle[4:12],
             "by": entry.cause,
         }
-        notes.append(Note(row_id, "MessageReceived", queue, message.message_id, message.cause, {**details, **stuck}))
+        if not_moved:
+            details["not_moved"] = not_moved
+        notes.append(Note(row_id, "MessageReceived", queue, message.message_id, message.cause, details))
         rows.append((visible_ms, count, first_ms, now_ms, row_id, message.seq))
         answers.append(shape(Taken(message, handle, count, first_ms, row_id)))
     if rows:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ...aws.contracts import Delivery
 from ...aws.digests import Attribute, md5_of_body, md5_of_message_attributes
@@ -16,6 +15,7 @@ from ...aws.limits import SQS
 from ...kernel.agenda import Entry
 from ...kernel.codec import to_json
 from ...kernel.effects import Decision, Note, Refused, Timer, Wake, Write, payload
+from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import content, errors
@@ -40,7 +40,7 @@ _ATTRIBUTE = "message_attribute:"
 _SYSTEM_ATTRIBUTE = "system_attribute:"
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class SendView:
     """`queue` None: there is none. `sweep_ms` is when the queue's retention timer is due, None if it is
     not set. `body` is the text of a delivery, and empty for a send, which carries its own."""
