@@ -6,6 +6,7 @@ operation is written once.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,15 +15,16 @@ from typing import Any, Generic, Literal, TypeVar
 from .aws.arn import Names
 from .aws.contracts import Ran, Run
 from .aws.digests import Attribute
-from .errors import AwsFault
+from .errors import AwsFault, UserError
 from .kernel.effects import Payload, Refused, payload
 from .services.s3 import commands as s3
 from .services.sqs import commands as sqs
 
 T = TypeVar("T")
 
-MessageAttributes = Mapping[str, Mapping[str, Any]]
-"""As boto3 takes them: `{"tenant": {"DataType": "String", "StringValue": "acme"}}`."""
+MessageAttributes = Mapping[str, Any]
+"""As boto3 takes them, `{"tenant": {"DataType": "String", "StringValue": "acme"}}`, or for short
+`{"tenant": "acme", "count": 3, "raw": b"..."}`. The text of a BinaryValue is base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +193,26 @@ def handle(message: sqs.Message | str) -> str:
 
 
 def attributes(given: MessageAttributes | None) -> tuple[Attribute, ...]:
-    """Message attributes in the queue's own form. Raises AwsFault for one without a value."""
-    made: list[Attribute] = []
-    for name, item in (given or {}).items():
-        kind = str(item.get("DataType", ""))
-        if "BinaryValue" in item:
-            import base64
+    """Message attributes in the queue's own form; what they may hold is the queue's to say.
 
-            made.append((name, kind, base64.b64encode(bytes(item["BinaryValue"])).decode()))
-        else:
-            made.append((name, kind, str(item.get("StringValue", ""))))
-    return tuple(made)
+    Raises UserError for a value that is neither a text, a number, bytes nor a mapping.
+    """
+    return tuple((name, *_attribute(name, item)) for name, item in (given or {}).items())
+
+
+def _attribute(name: str, item: Any) -> tuple[str, str]:
+    """Data type and value of one attribute."""
+    if isinstance(item, str):
+        return "String", item
+    if isinstance(item, (int, float)) and not isinstance(item, bool):
+        return "Number", str(item)
+    if isinstance(item, (bytes, bytearray)):
+        return "Binary", base64.b64encode(item).decode()
+    if not isinstance(item, Mapping):
+        raise UserError(
+            f"the message attribute {name} is {item!r}",
+            fix='write a text, a number, or {"DataType": "String", "StringValue": "…"}',
+        )
+    found = item.get("BinaryValue", item.get("StringValue", ""))
+    text = base64.b64encode(found).decode() if isinstance(found, (bytes, bytearray)) else str(found)
+    return str(item.get("DataType", "")), text

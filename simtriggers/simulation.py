@@ -11,6 +11,8 @@ works inside a handler that runs in process (`simtriggers.simulation.current()`)
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -59,6 +61,11 @@ def duration_ms(text: str | int | float) -> int:
         return parse_duration_ms(text)
     except ValueError as error:
         raise UserError(str(error)) from None
+
+
+def _close(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.ProgrammingError):  # the collector may run in another thread
+        connection.close()
 
 
 def _from_outside(call: str) -> None:
@@ -187,7 +194,13 @@ class Simulation:
         self.engine.runtime = self.runtimes
         self._check_afresh()
         _simulations.add(self)
-        self._declare()
+        # The trace can be read after `close`, so the database goes when nobody holds the simulation any more.
+        weakref.finalize(self, _close, self.engine.connection)
+        try:
+            self._declare()
+        except BaseException:
+            self.close()
+            raise
 
     def _check_afresh(self) -> None:
         """Check this world's invariants, if that is wanted; checkers remember what they saw of another."""

@@ -63,6 +63,26 @@ def test_batches_and_purge() -> None:
         assert queue.messages() == []
 
 
+def test_message_attributes_are_short_or_as_boto3_has_them() -> None:
+    with world(QUEUE) as sim:
+        queue = sim.queue("work")
+        queue.send("x", message_attributes={"text": "a", "number": 1.5, "raw": b"\x00"})
+        queue.send(
+            "x",
+            message_attributes={
+                "text": {"DataType": "String", "StringValue": "a"},
+                "number": {"DataType": "Number", "StringValue": "1.5"},
+                "raw": {"DataType": "Binary", "BinaryValue": "AA=="},
+            },
+        )
+        short, long = queue.receive(10)
+        assert short.message_attributes == long.message_attributes
+        assert short.md5_of_message_attributes == long.md5_of_message_attributes
+        assert {name: value for name, _, value in short.message_attributes}["raw"] == "AA=="
+        with pytest.raises(UserError, match="the message attribute flag is True"):
+            queue.send("x", message_attributes={"flag": True})
+
+
 def test_what_aws_refuses_is_an_aws_fault() -> None:
     with world(QUEUE) as sim:
         queue = sim.queue("work")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -220,3 +223,27 @@ def test_seeds_differ_and_repeat() -> None:
 
     assert ids(1) == ids(1)
     assert not set(ids(1)) & set(ids(2))
+
+
+# --- what is given back -------------------------------------------------------------------------
+
+
+def test_a_simulation_that_cannot_be_made_gives_back_what_it_took(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(UserError, match="is not a bucket name"):
+        world("buckets: {up: {}}\n", folder=tmp_path)
+    assert signal.getsignal(signal.SIGALRM) is before
+    with world(QUEUE):
+        pass
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_the_trace_is_read_after_the_end_and_the_database_goes_with_the_simulation() -> None:
+    with world(QUEUE) as sim:
+        sim.queue("work").send("x")
+    assert [row.kind for row in sim.trace][-1] == "MessageSent"
+    connection = sim.engine.connection
+    del sim
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from ..aws.arn import Names
-from ..aws.quantities import Bytes, Milliseconds, Settings, parse_duration_ms
+from ..aws.quantities import Bytes, Milliseconds, Seconds, Settings, parse_duration_ms
 from ..errors import UserError
 from ..explain.wording import TEMPLATES
 from ..kernel.clock import parse_iso
@@ -52,12 +52,21 @@ class DeleteObjectStep(Settings):
 
 
 class SendMessageStep(Settings):
-    """Send a message; a body that is no text is sent as compact JSON."""
+    """Send a message; a body that is no text is sent as compact JSON. A message attribute is a text, a number,
+    or AWS's own form, `{DataType: String, StringValue: …}`."""
 
     queue: str
     body: Any
-    delay_seconds: Annotated[int, Field(ge=0, le=900, strict=True)] | None = None
-    message_attributes: dict[str, dict[str, Any]] = {}
+    delay_seconds: Annotated[Seconds, Field(ge=0, le=900)] | None = None
+    message_attributes: dict[str, Any] = {}
+
+    @field_validator("message_attributes")
+    @classmethod
+    def _values(cls, items: dict[str, Any]) -> dict[str, Any]:
+        for name, item in items.items():
+            if isinstance(item, bool) or not isinstance(item, (str, int, float, dict)):
+                raise ValueError(f"{name} has the value {item!r}; write a text, a number, or a mapping with DataType")
+        return items
 
 
 class InvokeStep(Settings):
