@@ -14,7 +14,7 @@ from ...kernel.effects import Decision, Note, Refused, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import store
-from .commands import AbortWrite, BeginWrite, CommitWrite, ObjectDeleted, PendingWrite
+from .commands import AbortWrite, BeginWrite, CommitWrite, PendingWrite
 from .objects import NO_SUCH_BUCKET, NewObject, Spot, created, key_refused, removed, request_of, spot_of
 
 NO_SUCH_WRITE = Refused("InternalError", "There is no such write in the journal.", 500)
@@ -79,8 +79,6 @@ def decide_commit(view: WriteView, entry: Entry, *, now_ms: int, ids: Ids) -> De
             mtime_ns=None if file is None else file.mtime_ns,
         )
         decision = created(view.spot, entry, write.key, new, request, now_ms=now_ms, ids=ids)
-    elif view.spot.row is None:
-        decision = Decision(ObjectDeleted(existed=False))
     else:
         decision = removed(view.spot, entry, write.key, request, now_ms=now_ms, ids=ids)
     decision.writes.append(Write(store.DELETE_WRITE, (entry.arn, command.id)))
