@@ -14,7 +14,7 @@ from ...kernel.effects import Decision, Deliver, Note, RetryPolicy, Timer, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import concurrency, limits, records, store
-from .attempts import AttemptView, Invocation, save, start_run, view_attempt
+from .attempts import AttemptView, Invocation, save, start_run, trace_header, view_attempt
 from .commands import RetryEvent
 from .settings import FunctionSettings
 from .transitions import RUNNING
@@ -206,5 +206,7 @@ def _send(
     }
     decision.payloads.append(body)
     decision.notes.append(Note(noted, "DestinationSent", settings.arn, row.request_id, cause, details))
-    context = (("source", settings.arn), ("subject", row.request_id))
+    # A queue gets the header as a system attribute; a function has no use for it.
+    header = trace_header(row.request_id, row.accepted_ms)
+    context = (("source", settings.arn), ("subject", row.request_id), ("system_attribute:AWSTraceHeader", header))
     decision.effects.append(Deliver(destination, body.digest, DESTINATION_POLICY, noted, context=context))

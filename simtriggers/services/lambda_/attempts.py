@@ -192,7 +192,7 @@ def _start(
         environment=(
             *settings.variables,
             ("AWS_LAMBDA_LOG_STREAM_NAME", granted.log_stream),
-            ("_X_AMZN_TRACE_ID", trace_header(row.request_id, now_ms)),
+            ("_X_AMZN_TRACE_ID", trace_header(row.request_id, row.accepted_ms)),
         ),
         duration_ms=settings.duration_ms,
         init_duration_ms=init_ms,
@@ -203,6 +203,7 @@ def _start(
 
 
 def trace_header(request_id: str, at_ms: int) -> str:
-    """An X-Ray header in the right form, not sampled: nothing is traced by X-Ray here."""
+    """An X-Ray header in the right form, not sampled: nothing is traced by X-Ray here. `at_ms` is when the
+    event was accepted, so that all of its attempts have one header."""
     digits = request_id.replace("-", "")
     return f"Root=1-{at_ms // 1000:08x}-{digits[:24]};Parent={digits[16:]};Sampled=0"

@@ -96,6 +96,25 @@ def test_both_dead_letter_queue_and_on_failure_get_the_event() -> None:
     ]
 
 
+def test_the_record_in_a_queue_has_the_trace_header_of_its_invocation() -> None:
+    world = World()
+    ended, letters = world.queue("ended"), world.queue("letters")
+    function = world.function(
+        "work",
+        "fail",
+        event_invoke_config={"on_failure": {"queue": "ended"}},
+        dead_letter_config={"target": "letters"},
+    )
+    world.deliver(function, "{}")
+    world.engine.run_until_idle()
+    headers = {dict(begun.environment)["_X_AMZN_TRACE_ID"] for _, begun in world.runtime.started}
+    (record,) = world.receive(ended)
+    # Three attempts of one event, and one trace of it.
+    assert (len(world.runtime.started), headers) == (3, {dict(record.attributes)["AWSTraceHeader"]})
+    (letter,) = world.receive(letters)
+    assert "AWSTraceHeader" not in dict(letter.attributes)
+
+
 def test_a_function_as_destination_gets_the_record_as_its_event() -> None:
     world = World()
     world.function("next")
