@@ -36,6 +36,11 @@ from .store import (
     Lying,
 )
 
+UNSET_ATTRIBUTES = frozenset(
+    {"RedrivePolicy", "RedriveAllowPolicy", "Policy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds"}
+)
+"""What a queue may have and does not show while it is not set."""
+
 SWEEP_AT_MOST = 1000
 SWEEP_INTERVAL_MS = 1000
 _FIRST_LOOK = 16
@@ -170,7 +175,7 @@ def decide_attributes(view: LookView, entry: Entry, *, now_ms: int, ids: Ids) ->
         return Decision(reply=errors.no_such_queue())
     found = _attributes(view, view.queue)
     for name in command.attribute_names:
-        if name not in found and name not in ("All", "RedrivePolicy", "RedriveAllowPolicy"):
+        if name != "All" and name not in found and name not in UNSET_ATTRIBUTES:
             return Decision(reply=errors.unknown_attribute(name))
     everything = "All" in command.attribute_names
     shown = ((name, text) for name, text in found.items() if everything or name in command.attribute_names)
@@ -193,6 +198,8 @@ def _attributes(view: LookView, queue: Resource) -> dict[str, str]:
         "ReceiveMessageWaitTimeSeconds": settings.wait_ms // 1000,
     }
     found = {"QueueArn": queue.arn, **{name: str(number) for name, number in numbers.items()}}
+    # As every queue of AWS without a key of its own; nothing is encrypted here.
+    found["SqsManagedSseEnabled"] = "true"
     if settings.redrive is not None:
         policy = {
             "deadLetterTargetArn": settings.redrive.dead_letter_arn,

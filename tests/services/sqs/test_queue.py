@@ -379,10 +379,13 @@ def test_queue_attributes_have_aws_names_and_are_texts() -> None:
         "MessageRetentionPeriod": "345600",
         "DelaySeconds": "7",
         "ReceiveMessageWaitTimeSeconds": "0",
+        "SqsManagedSseEnabled": "true",
         "RedrivePolicy": f'{{"deadLetterTargetArn":"{NAMES.queue("dlq")}","maxReceiveCount":3}}',
     }
     named = world.ask("q", c.GetQueueAttributes(("DelaySeconds", "RedriveAllowPolicy")))
     assert named == c.QueueAttributes((("DelaySeconds", "7"),))
+    unset = world.ask("q", c.GetQueueAttributes(("Policy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds")))
+    assert unset == c.QueueAttributes(())
     assert world.ask("q", c.GetQueueAttributes(("Colour",))).code == "InvalidAttributeName"
 
 
