@@ -62,6 +62,7 @@ def stuck(simulation: Simulation, rows: list[TraceRow]) -> list[tuple[TraceRow |
     and messages in a queue that an enabled mapping consumes."""
     engine = simulation.engine
     by_id = {row.id: row for row in rows}
+    failed = {row.subject: row for row in rows if row.kind == "RecordFailed"}
     found: list[tuple[TraceRow | None, str]] = []
     for request_id, arn, state, cause in engine.connection.execute(
         "SELECT request_id, function_arn, state, cause FROM lambda_invocations ORDER BY request_id"
@@ -71,15 +72,19 @@ def stuck(simulation: Simulation, rows: list[TraceRow]) -> list[tuple[TraceRow |
         settings = resource.config
         if not settings.enabled:
             continue
-        for message_id, visible_ms, cause in engine.connection.execute(
-            "SELECT message_id, visible_ms, cause FROM sqs_messages WHERE queue = ? ORDER BY seq",
+        for message_id, visible_ms, receives, cause in engine.connection.execute(
+            "SELECT message_id, visible_ms, receive_count, cause FROM sqs_messages WHERE queue = ? ORDER BY seq",
             (settings.source_arn,),
         ):
             state = "in flight" if visible_ms > engine.now_ms else "waiting"
-            found.append((by_id.get(cause), f"message {message_id} of {settings.source_arn} is {state}"))
+            times = "time" if receives == 1 else "times"
+            text = f"message {message_id} of {settings.source_arn} is {state}, received {receives} {times}"
+            found.append((failed.get(message_id) or by_id.get(cause), text))
     told = {row.id for row, _ in found if row is not None}
     for entry in engine.agenda.entries():
-        if not entry.background and entry.at_ms < FOREVER_MS and entry.park_key is None and entry.cause not in told:
+        waits = entry.background or entry.park_key is not None or entry.at_ms >= FOREVER_MS
+        # What has no address goes on with a handler, whose invocation is told above.
+        if not waits and entry.arn and entry.cause not in told:
             text = f"{type_name(entry.command)} of {entry.arn} is still to come, at {iso_ms(entry.at_ms)}"
             found.append((by_id.get(entry.cause), text))
     return found

@@ -28,7 +28,7 @@ from .model import (
 )
 from .names import names_of, unknown_names
 
-_CHAIN_LINES = 12
+_FIRST_LINES, _LAST_LINES = 2, 9
 _DEPTHS = {
     "visible": "ApproximateNumberOfMessages",
     "in_flight": "ApproximateNumberOfMessagesNotVisible",
@@ -54,15 +54,21 @@ class View:
         return {row.id: row for row in self.rows}
 
     def chain(self, row_id: int) -> str:
-        """The causes of a row, first cause first, a line each."""
+        """The causes of a row, first cause first, a line each; the middle of a long story is left out."""
         from ..explain import narrate
 
-        lines: list[str] = []
+        rows: list[TraceRow] = []
         row = self.by_id.get(row_id)
-        while row is not None and len(lines) < _CHAIN_LINES:
-            lines.append("      " + narrate(row, self.simulation.payload))
+        while row is not None:
+            rows.append(row)
             row = self.by_id.get(row.cause)
-        return "\n".join(reversed(lines))
+        rows.reverse()
+        left_out = len(rows) - _FIRST_LINES - _LAST_LINES
+        shown = rows if left_out < 2 else [*rows[:_FIRST_LINES], *rows[-_LAST_LINES:]]
+        lines = ["      " + narrate(each, self.simulation.payload) for each in shown]
+        if left_out >= 2:
+            lines.insert(_FIRST_LINES, f"      … {left_out} rows between them")
+        return "\n".join(lines)
 
     def history(self, what: str, row: TraceRow) -> str:
         """How a row came about, indented; told once."""
