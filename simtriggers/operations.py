@@ -128,11 +128,10 @@ class BucketOperations:
         self.name = name
         self.arn = names.bucket(name)
 
-    def put(
-        self, key: str, body: str | bytes = b"", *, content_type: str = s3.DEFAULT_CONTENT_TYPE
-    ) -> Operation[s3.ObjectPut]:
-        """PutObject."""
-        return Operation(self.arn, s3.put_object(key, body, content_type=content_type), _same)
+    def put(self, key: str, body: Any = b"", *, content_type: str = s3.DEFAULT_CONTENT_TYPE) -> Operation[s3.ObjectPut]:
+        """PutObject of a text or of bytes; another value is written as compact JSON."""
+        content = bytes(body) if isinstance(body, (bytes, bytearray, memoryview)) else as_text(body)
+        return Operation(self.arn, s3.put_object(key, content, content_type=content_type), _same)
 
     def delete(self, key: str) -> Operation[None]:
         """DeleteObject; fine for a key that is not there, as on AWS."""
@@ -171,8 +170,12 @@ class FunctionOperations:
         *,
         invocation_type: Literal["RequestResponse", "Event"] = "RequestResponse",
     ) -> Operation[InvocationResult]:
-        """Invoke, synchronously or as an event. `event` is any JSON value."""
-        stored = payload(json.dumps({} if event is None else event, ensure_ascii=False, separators=(",", ":")))
+        """Invoke, synchronously or as an event. `event` is any JSON value. Raises UserError for one that is none."""
+        if invocation_type not in ("RequestResponse", "Event"):
+            raise UserError(
+                f"there is no invocation type {invocation_type!r} here", fix="write 'RequestResponse' or 'Event'"
+            )
+        stored = payload(_json({} if event is None else event))
         return Operation(self.arn, Run(stored.digest, invocation_type), self._read, (stored,))
 
     def _read(self, reply: Any) -> InvocationResult:
@@ -183,8 +186,18 @@ class FunctionOperations:
 
 
 def as_text(body: Any) -> str:
-    """A message body: a text as it is, anything else as compact JSON."""
-    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    """A body: a text as it is, anything else as compact JSON. Raises UserError for what JSON does not have."""
+    return body if isinstance(body, str) else _json(body)
+
+
+def _json(item: Any) -> str:
+    try:
+        return json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        raise UserError(
+            f"this cannot be JSON: {text[:1].lower()}{text[1:]}", fix="give a value that JSON has"
+        ) from None
 
 
 def handle(message: sqs.Message | str) -> str:

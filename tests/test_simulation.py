@@ -121,6 +121,9 @@ def test_a_bucket() -> None:
         put = bucket.put("a/x.txt", "text", content_type="text/plain")
         bucket.put("a/y.bin", b"\x00\xff")
         bucket.put("b", "")
+        bucket.put("json", {"a": ["ä", None]})
+        assert bucket.get("json") == '{"a":["ä",null]}'.encode()
+        bucket.delete("json")
         assert [info.key for info in bucket.list()] == ["a/x.txt", "a/y.bin", "b"]
         assert [info.key for info in bucket.list("a/")] == ["a/x.txt", "a/y.bin"]
         assert (bucket.get("a/x.txt"), bucket.get("a/y.bin"), bucket.get("b")) == (b"text", b"\x00\xff", b"")
@@ -148,6 +151,20 @@ def test_invocations() -> None:
         assert (queued.status_code, queued.payload) == (202, None)
         sim.run_until_idle()
         assert [row.subject for row in kinds(sim, "InvocationSucceeded")][-1] == queued.request_id
+
+
+@pytest.mark.parametrize("wrong", [b"x", {1, 2}, float("nan"), {"a": float("inf")}])
+def test_what_json_does_not_have_is_refused(wrong: Any) -> None:
+    with world() as sim:
+        for call in (sim.queue("work").send, lambda event: sim.invoke("echo", event)):
+            with pytest.raises(UserError, match="this cannot be JSON: .*\n  fix: give a value that JSON has"):
+                call(wrong)
+        assert [row for row in sim.trace if row.kind in ("MessageSent", "InvocationStarted")] == []
+
+
+def test_other_invocation_types_are_named() -> None:
+    with world() as sim, pytest.raises(UserError, match="there is no invocation type 'DryRun' here"):
+        sim.invoke("echo", invocation_type="DryRun")
 
 
 def test_a_throttled_invocation_is_lambdas_error() -> None:
