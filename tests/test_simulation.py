@@ -157,7 +157,7 @@ def test_invocations() -> None:
 def test_what_json_does_not_have_is_refused(wrong: Any) -> None:
     with world() as sim:
         for call in (sim.queue("work").send, lambda event: sim.invoke("echo", event)):
-            with pytest.raises(UserError, match="this cannot be JSON: .*\n  fix: give a value that JSON has"):
+            with pytest.raises(UserError, match=r"this cannot be JSON: .*\n  fix: give a value that JSON has"):
                 call(wrong)
         assert [row for row in sim.trace if row.kind in ("MessageSent", "InvocationStarted")] == []
 
