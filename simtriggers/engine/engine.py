@@ -130,16 +130,17 @@ class Engine:
 
     def _decide(self, entry: Entry) -> Decision | None:
         command = entry.command
-        if self.faults and type(command) is Delivery:
+        kind = type(command)
+        if kind is Delivery and self.faults:
             fault = self.faults.delivery(entry.arn, self.now_ms)
             if fault is not None:
                 return Decision(reply=fault)
         service = self.router.service(entry.arn)
         if service is None:
             return Decision(reply=_NO_SUCH_TARGET)
-        rule = service.restarted if type(command) is Restarted else service.rules.get(type(command))
-        if rule is None and (entry.request is None or type(command) is Refused):
-            if type(command) is Refused:
+        rule = service.restarted if kind is Restarted else service.rules.get(kind)
+        if rule is None and (entry.request is None or kind is Refused):
+            if kind is Refused:
                 return Decision()
             text = f"{service.name} has no operation {type_name(command)}"
             return Decision(reply=Refused("UnsupportedOperation", text))

@@ -74,8 +74,8 @@ ENGINE = (
         cause INTEGER NOT NULL,
         details TEXT NOT NULL             -- JSON
     ) STRICT;
-    CREATE INDEX trace_by_subject ON trace (subject, id);
-    CREATE INDEX trace_by_cause ON trace (cause, id);
+    CREATE INDEX trace_by_subject ON trace (subject);  -- and by id: an index ends with the row's own id
+    CREATE INDEX trace_by_cause ON trace (cause);
 
     -- Entries that could not be applied, kept for a person to look at; never tried again by themselves.
     CREATE TABLE failed_steps (

@@ -91,7 +91,7 @@ def _default(item: object) -> object:
 def _guarded(item: object) -> object:
     """A user's JSON may hold our tag as a key: such a document is kept as text."""
     if type(item) is dict:
-        text = _compact.encode(item)
+        text = to_json(item)
         return {_TAG: "json", "text": text} if _TAG in text else item
     if type(item) is tuple:
         return [_guarded(part) for part in item]
@@ -113,23 +113,6 @@ def _object(row: dict[str, Any]) -> object:
     return _registry[name](**{key: _tuples(item) for key, item in row.items()})
 
 
-_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=_default)
-_decoder = json.JSONDecoder(object_hook=_object)
-
-
-def encode(item: object) -> str:
-    """The JSON text of a command, value or None."""
-    return _encoder.encode(_guarded(item))
-
-
-def decode(text: str) -> Any:
-    """The command or value that `encode` wrote. Raises KeyError for a type this version does not know."""
-    return _tuples(_decoder.decode(text))
-
-
-_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
-
-
 def _chunks_of(encoder: json.JSONEncoder) -> Callable[[object, int], Iterable[str]]:
     """What `encode` makes anew at each call, made once: for small values that is half of the work."""
     make = getattr(json.encoder, "c_make_encoder", None)
@@ -142,7 +125,21 @@ def _chunks_of(encoder: json.JSONEncoder) -> Callable[[object, int], Iterable[st
     return chunks
 
 
-_compact_chunks = _chunks_of(_compact)
+_encoder_chunks = _chunks_of(json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=_default))
+_decoder = json.JSONDecoder(object_hook=_object)
+
+
+def encode(item: object) -> str:
+    """The JSON text of a command, value or None."""
+    return "".join(_encoder_chunks(_guarded(item), 0))
+
+
+def decode(text: str) -> Any:
+    """The command or value that `encode` wrote. Raises KeyError for a type this version does not know."""
+    return _tuples(_decoder.decode(text))
+
+
+_compact_chunks = _chunks_of(json.JSONEncoder(separators=(",", ":"), ensure_ascii=False))
 
 
 def to_json(item: object) -> str:
