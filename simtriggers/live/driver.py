@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -20,7 +21,7 @@ from ..aws.contracts import Ended, HttpEnded, HttpRequest, Work
 from ..engine import agenda_store
 from ..engine.agenda_store import EngineRow
 from ..engine.batches import BatchRunner, Outcome, Submitted
-from ..engine.database import StateLock, SteppingConnection, explain, open_file
+from ..engine.database import StateLock, SteppingConnection, explain, explained, open_file
 from ..engine.engine import Engine
 from ..engine.faults import CrashPoints
 from ..engine.retention import trim
@@ -40,6 +41,7 @@ _PUT_PAYLOAD = "INSERT OR IGNORE INTO payloads (digest, body) VALUES (?, ?)"
 _IDLE_CHECKPOINT_S = 0.5
 _WAL_LIMIT = 64 * 1024 * 1024
 _RETRY_S = 1.0
+_LAST_CHECKPOINT_MS = 500
 _TRIM_EVERY_MS = 3_600_000
 
 
@@ -101,8 +103,10 @@ class LiveEngine:
         self._running: dict[str, str] = {}
         self._starting = 0
         self._skip_to_ms: int | None = None
+        self._kept_ms = 0
         self._skipped = anyio.Event()
         self._stopping = False
+        self._over = False
         self._commits_since_checkpoint = 0
         self._trimmed_ms = 0
         self._crash = CrashPoints(os.environ)
@@ -122,15 +126,14 @@ class LiveEngine:
         """
         self._lock.acquire()
         try:
-            self._connection = await open_file(self._state, synchronous=self._synchronous)
-            try:
-                await self._go_on()
-            except BaseException:
-                await self._connection.close()
-                raise
-        except sqlite3.Error as error:
-            self._lock.release()
-            raise explain(self._state, error) from error
+            with explained(self._state):
+                self._connection = await open_file(self._state, synchronous=self._synchronous)
+                try:
+                    await self._go_on()
+                except BaseException:
+                    with anyio.CancelScope(shield=True):
+                        await self._connection.close()
+                    raise
         except BaseException:
             self._lock.release()
             raise
@@ -140,7 +143,7 @@ class LiveEngine:
         raw = await self._connection.open_connection()
         row = await self._connection.hop(self._prepare)
         machine = WallClock(floor_ms=0).now_ms()
-        ahead = max(row.ahead_ms, row.now_ms - machine, 0) if not self.first_start else 0
+        ahead = 0 if self.first_start else max(row.ahead_ms, row.now_ms - machine)
         self.clock = WallClock(speed=self._speed, offset_ms=ahead, floor_ms=row.now_ms)
         ids = Ids(self._seed, row.incarnation)
         ids.next_row = row.next_row
@@ -168,6 +171,8 @@ class LiveEngine:
                 task_status.started()
                 await self._loop(handlers)
         finally:
+            self._stopping = self._over = True
+            self._skipped.set()
             for waiter in self._waiters.values():
                 waiter.value = Stopped("the simulator stopped before it could answer")
                 waiter.event.set()
@@ -183,10 +188,20 @@ class LiveEngine:
     async def _close(self) -> None:
         await self._runtime.aclose()
         try:
-            await self._connection.hop(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
-            await self._connection.close()
+            await self._connection.hop(self._keep_all)
+        except sqlite3.Error as error:
+            self._on_problem(str(explain(self._state, error)))
         finally:
+            await self._connection.close()
             self._lock.release()
+
+    def _keep_all(self, connection: sqlite3.Connection) -> None:
+        """Store the time that was shown last, and bring the log into the file unless somebody reads it."""
+        row = agenda_store.read_engine_row(connection)
+        shown = replace(row, now_ms=max(row.now_ms, self.clock.now_ms()), ahead_ms=self.clock.ahead_ms())
+        agenda_store.write_engine_row(connection, shown)
+        connection.execute(f"PRAGMA busy_timeout = {_LAST_CHECKPOINT_MS}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     # --- what arrives ---------------------------------------------------------------------------
 
@@ -242,12 +257,17 @@ class LiveEngine:
         """Skip ahead by `by_ms` of simulated time; returns the time it then is.
 
         Goes from one due entry to the next and waits for running handlers before each jump, so what was
-        due in between happens in its order and at its time.
+        due in between happens in its order and at its time. The new time is stored before this returns.
+        Raises Stopped when the simulator ends first.
         """
+        if self._stopping:
+            raise Stopped("the simulator is stopping")
         target = max(self.clock.now_ms(), self._skip_to_ms or 0) + by_ms
         self._skip_to_ms = target
         self._arrived.set()
-        while self._skip_to_ms is not None and self.clock.now_ms() < target:
+        while self._kept_ms < target:
+            if self._over:
+                raise Stopped("the simulator stopped before that time was reached")
             await self._skipped.wait()
         return self.clock.now_ms()
 
@@ -257,28 +277,28 @@ class LiveEngine:
         while True:
             due_ms = self._next_due_ms()
             now_ms = self.clock.now_ms()
-            if self._inbox or due_ms <= now_ms:
+            skip_to_ms = self._skip_to_ms
+            if self._inbox or due_ms <= now_ms or (skip_to_ms is not None and skip_to_ms <= now_ms):
                 await self._batch(handlers)
             elif self._stopping and not self._at_work():
                 return
-            elif self._skip_to_ms is not None and not self._at_work():
-                self._skip(due_ms, now_ms)
+            elif skip_to_ms is not None and not self._at_work():
+                self.clock.advance(min(due_ms, skip_to_ms) - now_ms)
             else:
                 await self._wait(due_ms)
-
-    def _at_work(self) -> bool:
-        """Whether handlers or requests run, or are about to."""
-        return bool(self._running or self._starting)
 
     def _next_due_ms(self) -> int:
         entry = self.engine.agenda.peek()
         return FOREVER_MS if entry is None else entry.at_ms
 
-    def _skip(self, due_ms: int, now_ms: int) -> None:
-        assert self._skip_to_ms is not None
-        to_ms = min(due_ms, self._skip_to_ms)
-        self.clock.advance(max(0, to_ms - now_ms))
-        if to_ms >= self._skip_to_ms:
+    def _at_work(self) -> bool:
+        """Whether handlers or requests run, or are about to."""
+        return bool(self._running or self._starting)
+
+    def _kept(self, clock_ms: int) -> None:
+        """Everything up to this time has been committed."""
+        self._kept_ms = clock_ms
+        if self._skip_to_ms is not None and self._skip_to_ms <= clock_ms:
             self._skip_to_ms = None
             self._skipped.set()
             self._skipped = anyio.Event()
@@ -305,6 +325,8 @@ class LiveEngine:
         self._crash.passed("after_commit")
         self._commits_since_checkpoint += 1
         self._let_out(outcome, handlers)
+        if not outcome.more:
+            self._kept(clock_ms)
         if self._commits_since_checkpoint % 4096 == 0 and self._wal_size() > _WAL_LIMIT:
             await self._checkpoint()
 
@@ -359,18 +381,23 @@ class LiveEngine:
 
     async def _checkpoint(self) -> None:
         self._commits_since_checkpoint = 0
-        await self._connection.hop(lambda db: db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone())
+        await self._upkeep(lambda db: db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone())
 
     async def _maintain(self) -> None:
         """When idle: bring the log into the file, and now and then forget what is too old to keep."""
         now_ms = self.clock.now_ms()
+        if now_ms - self._trimmed_ms > _TRIM_EVERY_MS:
+            self._trimmed_ms = now_ms
+            columns = [pair for service in self._services for pair in service.payload_columns]
+            before_ms = now_ms - self._retention_ms
+            await self._upkeep(lambda db: trim(db, before_ms=before_ms, payload_columns=columns))
+            self.engine.reader.forget_all()
+        await self._checkpoint()
+
+    async def _upkeep(self, function: Callable[[sqlite3.Connection], Any]) -> None:
+        """What can as well be done later: a database that refuses it does not end the run."""
         try:
-            if now_ms - self._trimmed_ms > _TRIM_EVERY_MS:
-                self._trimmed_ms = now_ms
-                columns = [pair for service in self._services for pair in service.payload_columns]
-                before_ms = now_ms - self._retention_ms
-                await self._connection.hop(lambda db: trim(db, before_ms=before_ms, payload_columns=columns))
-                self.engine.reader.forget_all()
-            await self._checkpoint()
+            with anyio.CancelScope(shield=True):
+                await self._connection.hop(function)
         except sqlite3.Error as error:
             self._on_problem(str(explain(self._state, error)))
