@@ -1,7 +1,7 @@
 """The runtimes of a virtual world: greenlets by default, stubs, and subprocesses under a hold.
 
 A subprocess works in real time: while one runs, virtual time is held, and its end is put on the agenda at
-the modelled (or measured) duration after its start.
+the modelled (or measured) duration after its start. What the project models does not depend on the machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .http import VirtualHttp
 from .hub import VirtualHub
 from .inline import InlineRuntime
 from .process import ProcessRuntime
-from .stub import planned
+from .stub import MODELLED_MEMORY_MB, planned, slow_us, timed_out
 
 
 class VirtualRuntimes:
@@ -67,6 +67,25 @@ class VirtualRuntimes:
         self.inline.aclose()
 
 
+def as_modelled(start: Start, ended: Ended) -> Ended:
+    """What a subprocess reported, with the times and memory that the project models in place of the real ones,
+    and the time that the fault plan adds. It times out when that takes too long."""
+    init_us, duration_us, memory_mb = ended.init_duration_us, ended.duration_us, ended.max_memory_mb
+    if start.init_duration_ms >= 0:
+        init_us = start.init_duration_ms * 1000 if start.cold else 0
+    if start.duration_ms >= 0:
+        duration_us = max(1, start.duration_ms) * 1000
+        memory_mb = min(MODELLED_MEMORY_MB, start.memory_mb)
+    duration_us += slow_us(start)
+    limit_us = start.timeout_ms * 1000
+    if ended.status == "timeout":
+        duration_us = limit_us
+    elif duration_us > limit_us:
+        over = timed_out(start, init_us).ended(start, ended.logs)
+        return replace(over, max_memory_mb=memory_mb)
+    return replace(ended, duration_us=duration_us, init_duration_us=init_us, max_memory_mb=memory_mb)
+
+
 class _Processes:
     """A process runtime on an event loop in a thread of its own."""
 
@@ -83,15 +102,15 @@ class _Processes:
         name = f"{start.function_name} {start.request_id} in a process"
         self._running[f"{start.invocation_id}/{start.attempt}"] = name
         self._engine.holds.take(name)
-        future = self._portal.start_task_soon(self._runtime.run, start)
+        # The time that a fault adds is virtual, so that nobody waits for it.
+        bare = replace(start, fault=None) if slow_us(start) else start
+        future = self._portal.start_task_soon(self._runtime.run, bare)
         future.add_done_callback(lambda done: self._ended.put((start, done)))
 
     def _wait(self) -> None:
         start, future = self._ended.get()
         self._engine.holds.release(self._running.pop(f"{start.invocation_id}/{start.attempt}"))
-        ended = future.result()
-        if start.duration_ms >= 0:
-            ended = replace(ended, duration_us=max(1, start.duration_ms) * 1000, init_duration_us=0)
+        ended = as_modelled(start, future.result())
         took_ms = max(1, -(-(ended.duration_us + ended.init_duration_us) // 1000))
         self._engine.resume_at(self._engine.now_ms + took_ms, lambda: self._engine.ended(start, ended))
 
