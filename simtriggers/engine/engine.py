@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from ..aws.contracts import Delivery, Restarted, Work
+from ..aws.contracts import Delivery, Restarted, Run, Work
 from ..errors import InvariantBroken, SimtriggersError
 from ..kernel import effects as fx
 from ..kernel.agenda import ORDINARY, REPLY, Agenda, Entry
@@ -131,7 +131,8 @@ class Engine:
     def _decide(self, entry: Entry) -> Decision | None:
         command = entry.command
         kind = type(command)
-        if kind is Delivery and self.faults:
+        # A mapping's batch arrives at its function as a delivery does; what a client asks is no arrival.
+        if self.faults and (kind is Delivery or (kind is Run and command.source)):
             fault = self.faults.delivery(entry.arn, self.now_ms)
             if fault is not None:
                 return Decision(reply=fault)

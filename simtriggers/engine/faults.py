@@ -33,7 +33,8 @@ class HandlerFault:
 
 @dataclass(frozen=True, slots=True)
 class TargetFault:
-    """Deliveries to an ARN fail in [from_ms, until_ms): `missing` for good, `down` so that they are retried."""
+    """Deliveries to an ARN, and batches of mappings, fail in [from_ms, until_ms): `missing` for good, `down`
+    so that they are retried."""
 
     arn: str
     kind: str

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from simtriggers.aws.contracts import RemoveResource, Run
+from simtriggers.aws.contracts import Ran, RemoveResource, Run
+from simtriggers.engine.faults import FaultPlan, TargetFault
 from simtriggers.kernel.effects import Refused
 from simtriggers.services.lambda_.config import SqsTrigger
 from simtriggers.services.lambda_.settings import mapping_resource
@@ -116,6 +117,21 @@ def test_a_failed_batch_comes_back_after_the_visibility_timeout_until_redrive() 
     by_id = {row.id: row for row in world.rows()}
     batch = by_id[failed[0].cause]
     assert (batch.kind, by_id[batch.cause].kind) == ("BatchFailed", "InvocationFailed")
+
+
+def test_a_function_that_is_down_lets_a_batch_go_until_its_visibility_timeout() -> None:
+    world = World()
+    queue = world.queue("jobs", visibility_timeout="30s")
+    function = world.function("work")
+    world.mapping("work", "jobs")
+    world.engine.faults = FaultPlan(targets=(TargetFault(function, "down", until_ms=START_MS + 20_000),))
+    world.send(queue, "a")
+    world.engine.run_until_idle()
+    assert world.starts_ms("work") == [30_000]
+    (released,) = world.rows("BatchReleased")
+    assert released.details["reason"] == "ServiceUnavailable: The target is down (a declared fault)."
+    # What a client asks of it is not a delivery.
+    assert isinstance(world.engine.ask(function, Run(world.text("{}"))), Ran)
 
 
 def test_partial_failure_settles_the_others() -> None:
