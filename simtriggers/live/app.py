@@ -41,6 +41,7 @@ from .endpoint import HOST, Server, bind, server
 from .folders import BucketFolder, set_when_cancelled
 from .object_files import ObjectFiles
 
+_LAST_ANSWERS_S = 1.0
 _STORED = "SELECT arn, kind FROM resources WHERE declared_by = 'project' AND wired = 1 ORDER BY arn"
 
 
@@ -94,6 +95,7 @@ class LiveApp:
         self._objects: dict[str, ObjectFiles] = {}
         self._reloading: anyio.CancelScope | None = None
         self._ready = False
+        self._http_over = anyio.Event()
         self._tasks: anyio.abc.TaskGroup
         self.runtimes: LiveRuntimes
         self.engine: LiveEngine
@@ -124,7 +126,7 @@ class LiveApp:
         try:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
-                await tasks.start(self.engine.run)
+                await tasks.start(self._run_engine)
                 try:
                     await self._start(tasks)
                     await self._until_signal()
@@ -151,8 +153,16 @@ class LiveApp:
             self._reloading.cancel()
         self.engine.stop()
 
+    async def _run_engine(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        await self.engine.run(task_status=task_status)
+        # Everybody who waited has been answered: a client that never ends its request is not waited for.
+        with anyio.move_on_after(_LAST_ANSWERS_S):
+            await self._http_over.wait()
+        self._server.force_exit = True
+
     async def _serve_http(self) -> None:
         await self._server.serve(sockets=[self.listener])
+        self._http_over.set()
 
     async def _until_signal(self) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -301,7 +311,14 @@ class LiveApp:
         return results[0] if step.times == 1 else results
 
     def _operations(self, step: Step) -> Iterator[Operation[Any]]:
-        return steps.operations(step, self.project.names, self.project.folder, self._payload_text)
+        try:
+            yield from steps.operations(step, self.project.names, self.project.folder, self._payload_text)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UserError(
+                f"the file cannot be read: {error.filename}: {reason}",
+                fix="file is relative to the folder of the project",
+            ) from None
 
     def _payload_text(self, digest: str) -> str:
         return self.engine.engine.reader.payload(digest)
@@ -309,6 +326,11 @@ class LiveApp:
     def _check_names(self, step: Step) -> None:
         resources = self.project.resources
         act = getattr(step, step.act())
+        key = getattr(act, "key", "")
+        if key.encode(errors="ignore").decode() != key:
+            raise UserError(
+                f"the key {key!r} is no Unicode text", fix="write whole characters, not half a surrogate pair"
+            )
         for key, section in (("bucket", "buckets"), ("queue", "queues"), ("function", "functions")):
             name = getattr(act, key, None)
             known = list(getattr(resources, section))
@@ -318,9 +340,7 @@ class LiveApp:
     async def _carry_out(self, step: Step, operation: Operation[Any]) -> Any:
         files = self._objects.get((step.put_object or step.delete_object or _NO_BUCKET).bucket)
         if files is not None and isinstance(operation.command, PutObject):
-            body = operation.command.body
-            raw = body.encode() if isinstance(body, str) else body or b""
-            result = operation.result(await files.put(operation.command.key, raw))
+            result = operation.result(await files.put(operation.command.key, operation.command.body or b""))
         elif files is not None and isinstance(operation.command, DeleteObject):
             result = operation.result(await files.delete(operation.command.key))
         else:

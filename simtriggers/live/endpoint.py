@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -63,12 +63,15 @@ def application(steps: Steps) -> ASGIApp:
         return JSONResponse(steps.health())
 
     async def step(request: Request) -> Response:
-        body = await request.body()
-        if len(body) > _BODY_LIMIT:
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return _error(400, "the request was cut off")
+        if body is None:
             return _error(413, f"the step is larger than {_BODY_LIMIT} bytes")
         try:
             data = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _error(400, f"the body is not JSON: {error}")
         try:
             return JSONResponse({"result": await steps.step(data)})
@@ -76,7 +79,7 @@ def application(steps: Steps) -> ASGIApp:
             return _error(400, error.render())
         except AwsFault as error:
             return _error(error.status, error.message, code=error.code)
-        except (SimtriggersError, OSError) as error:
+        except SimtriggersError as error:
             return _error(503, str(error))
 
     routes = [
@@ -84,6 +87,17 @@ def application(steps: Steps) -> ASGIApp:
         Route("/_simtriggers/steps", step, methods=["POST"]),
     ]
     return _LoopbackOnly(Starlette(routes=routes))
+
+
+async def _body(request: Request) -> bytes | None:
+    """The whole body; None when it is too large, of which no more than the limit is kept."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= _BODY_LIMIT:
+            parts.append(chunk)
+    return b"".join(parts) if size <= _BODY_LIMIT else None
 
 
 def _error(status: int, message: str, **more: str) -> JSONResponse:
@@ -100,7 +114,7 @@ class _LoopbackOnly:
         if scope["type"] == "http":
             host = next((text.decode("latin-1") for name, text in scope["headers"] if name == b"host"), "")
             name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-            if name not in ("127.0.0.1", "localhost", "[::1]"):
+            if name.lower() not in ("127.0.0.1", "localhost", "[::1]"):
                 await _error(403, f"Host {host!r} is not this machine")(scope, receive, send)
                 return
         await self._inner(scope, receive, send)
@@ -116,5 +130,6 @@ class Server(uvicorn.Server):
 
 
 def server(steps: Steps) -> Server:
-    """A server to `serve(sockets=[…])`; ends when its `should_exit` is set."""
+    """A server to `serve(sockets=[…])`. Ends when its `should_exit` is set and all requests are answered, or
+    when its `force_exit` is set as well."""
     return Server(uvicorn.Config(application(steps), log_level="warning", lifespan="off", access_log=False))
