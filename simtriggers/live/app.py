@@ -95,7 +95,7 @@ class LiveApp:
         self._objects: dict[str, ObjectFiles] = {}
         self._reloading: anyio.CancelScope | None = None
         self._ready = False
-        self._http_over = anyio.Event()
+        self._http_over: anyio.Event
         self._tasks: anyio.abc.TaskGroup
         self.runtimes: LiveRuntimes
         self.engine: LiveEngine
@@ -120,6 +120,7 @@ class LiveApp:
             retention_ms=self.project.trace_retention_ms,
             on_problem=self.screen.problem,
         )
+        self._http_over = anyio.Event()
         make_state_folder(self.state)
         await self.engine.open()
         self.engine.trace.subscribe(self.screen.row)
@@ -328,9 +329,7 @@ class LiveApp:
         act = getattr(step, step.act())
         key = getattr(act, "key", "")
         if key.encode(errors="ignore").decode() != key:
-            raise UserError(
-                f"the key {key!r} is no Unicode text", fix="write whole characters, not half a surrogate pair"
-            )
+            raise UserError(f"the key {key!r} is no Unicode text", fix="write no half of a surrogate pair")
         for key, section in (("bucket", "buckets"), ("queue", "queues"), ("function", "functions")):
             name = getattr(act, key, None)
             known = list(getattr(resources, section))
