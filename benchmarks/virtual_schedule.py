@@ -2,8 +2,9 @@
 
 Each fire is a turn of the rule, its event, and the delivery: to a queue, whose retention lets go of it after a day,
 or to a stub of a function, which is an asynchronous invocation with its log. croniter computes the next time after
-a time, and no more.
-Measured over 30 days (43,200 fires), which is the rate of a year: what a fire costs does not grow.
+a given one, as the rule does, and no more. (One iterator of it that keeps its place gives 45,000 times a second of
+this expression, and 3,000 of `0 2 * * *`.) Measured over 30 days (43,200 fires), which is the rate
+of a year: what a fire costs does not grow.
 """
 
 from __future__ import annotations

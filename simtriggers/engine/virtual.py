@@ -28,7 +28,7 @@ from .schema import migrate
 
 DAY_MS = 86_400_000
 _SHOWN_STEPS = 64
-_FLUSH_ROWS = 1_000
+_FLUSH_ROWS = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
