@@ -7,6 +7,7 @@ recorded from AWS (2025-11).
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ...kernel.clock import iso_ms
@@ -20,6 +21,8 @@ ZERO_RESERVED_CONCURRENCY = "ZeroReservedConcurrency"
 SUCCESS = "Success"
 
 _MESSAGE_BYTES = 1024
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no message attribute can hold (Amazon SQS Developer Guide, "Amazon SQS message quotas")."""
 
 
 def timeout_document(request_id: str, timeout_ms: int) -> str:
@@ -87,9 +90,11 @@ def destination_record(
 def dead_letter_context(function_arn: str, request_id: str, *, code: int, message: str) -> tuple[tuple[str, str], ...]:
     """The context of a delivery to a function's dead-letter queue: the three message attributes.
 
-    Unverified: an empty message has no ErrorMessage, since a queue takes no empty attribute.
+    Unverified: an empty message has no ErrorMessage, since a queue takes no empty attribute; characters that
+    a queue does not take (the escapes of coloured text) become `?`, so that the event is not lost for them.
     """
-    cut = message.encode("utf-8", "replace")[:_MESSAGE_BYTES].decode("utf-8", "ignore")
+    fit = _FORBIDDEN.sub("?", message)
+    cut = fit.encode("utf-8", "replace")[:_MESSAGE_BYTES].decode("utf-8", "ignore")
     context = (
         ("source", function_arn),
         ("subject", request_id),

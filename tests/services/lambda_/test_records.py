@@ -59,12 +59,13 @@ def test_dead_letter_message() -> None:
     assert list(attributes) == list(found["document"]["MessageAttributes"])
 
 
-def test_an_error_message_is_cut_at_a_kilobyte_and_left_out_when_empty() -> None:
+def test_an_error_message_is_made_to_fit_and_left_out_when_empty() -> None:
     def message(text: str) -> str | None:
         context = records.dead_letter_context("arn", "id", code=200, message=text)
         return dict(context).get("message_attribute:ErrorMessage")
 
     assert message("é" * 600) == "String:" + "é" * 512
+    assert message("\x1b[31mred\x1b[0m\nline\ufffe") == "String:?[31mred?[0m\nline?", "a queue refuses these"
     assert message("") is None
 
 
