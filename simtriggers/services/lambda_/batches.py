@@ -70,7 +70,7 @@ def verdict(response: str, ids: Collection[str]) -> Verdict:
     everything = frozenset(ids)
     try:
         found = json.loads(response)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Verdict(everything, "the response is not JSON")
     if found is None:
         return Verdict(frozenset())

@@ -129,7 +129,7 @@ def _check_client(command: Run, event: str) -> Refused | None:
         return Refused("InvalidRequestContentException", message)
     try:
         json.loads(event or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         where = f"line: {getattr(error, 'lineno', 1)}, column: {getattr(error, 'colno', 1)}"
         message = (
             "Could not parse request body into json: Could not parse payload into json:"

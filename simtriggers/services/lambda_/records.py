@@ -66,7 +66,8 @@ def destination_record(
     response: str | None,
 ) -> str:
     """The record of an asynchronous invocation. `request` and `response` are JSON texts; `response` None:
-    the function never ran, and both members that speak of a response are absent."""
+    the function never ran, and both members that speak of a response are absent. What is nested too deeply
+    to be read (about 1,000 levels) stands in it as a text."""
     record: dict[str, Any] = {
         "version": "1.0",
         "timestamp": iso_ms(now_ms),
@@ -84,7 +85,13 @@ def destination_record(
             context["functionError"] = "Unhandled"
         record["responseContext"] = context
         record["responsePayload"] = _parsed(response)
-    return to_json(record)
+    try:
+        return to_json(record)
+    except RecursionError:  # read with the last level that can be, and one more is too many to write
+        record["requestPayload"] = request
+        if response is not None:
+            record["responsePayload"] = response
+        return to_json(record)
 
 
 def dead_letter_context(function_arn: str, request_id: str, *, code: int, message: str) -> tuple[tuple[str, str], ...]:
@@ -107,5 +114,5 @@ def dead_letter_context(function_arn: str, request_id: str, *, code: int, messag
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

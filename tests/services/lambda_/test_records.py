@@ -81,6 +81,17 @@ def test_throttle() -> None:
     assert (refused.status, compact(body)) == (found["given"]["status"], compact(found["document"]))
 
 
+@pytest.mark.parametrize("depth", [900, 980, 1000, 5000])
+def test_a_payload_nested_too_deeply_to_be_read_becomes_a_text(depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    made = records.destination_record(
+        now_ms=0, request_id="r", function_arn="f", condition="Success", invoke_count=1, request=nested, response=nested
+    )
+    assert f'"responsePayload":"{nested}"' in made or f'"responsePayload":{nested}' in made
+    assert (f'"requestPayload":"{nested}"' in made) is (f'"responsePayload":"{nested}"' in made)
+    assert records.error_of(nested) == ("", "")
+
+
 def test_a_payload_that_is_no_json_becomes_a_text() -> None:
     made = records.destination_record(
         now_ms=0, request_id="r", function_arn="f", condition="Success", invoke_count=1, request="oops", response="1"
