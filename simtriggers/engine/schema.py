@@ -88,6 +88,9 @@ ENGINE = (
     """,
 )
 
+LOOKUP_INDEXES = ("trace_by_subject", "trace_by_cause")
+"""Indexes that only questions about a stored trace use."""
+
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (component TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
 
 
