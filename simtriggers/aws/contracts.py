@@ -165,7 +165,7 @@ class Start:
     time. `environment` are the variables the function sees, already complete (section 4.2 of lambda.md).
     `duration_ms` and `init_duration_ms` are modelled times for virtual runs, -1 for measured.
     `fault` is None, or what the fault plan injects: ("error", type, message), ("timeout",),
-    ("slow", milliseconds), ("exit", status), ("throttle",).
+    ("slow", milliseconds), ("exit", status).
     """
 
     invocation_id: str
