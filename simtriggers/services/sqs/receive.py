@@ -19,7 +19,7 @@ from ...aws.contracts import Poll, Polled, Record
 from ...aws.limits import SQS
 from ...kernel.agenda import Entry
 from ...kernel.codec import to_json
-from ...kernel.effects import PARKED, Decision, Note, Park, Refused, Timer, Wake, Write
+from ...kernel.effects import PARKED, Decision, Note, Park, Refused, ReplyTo, Timer, Wake, Write
 from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
@@ -55,7 +55,8 @@ class ReceiveView:
     `queue` None: there is none. `candidates` are visible messages, first the one to take first; `more`
     says that there are others after them. `dead_letter` None: the queue has no dead-letter queue, or it
     does not exist. `room` is how many more messages may be in flight. `next_visible_ms` is when the
-    earliest hidden message appears; it is read only when no candidate can be returned.
+    earliest hidden message appears; it is read only when no candidate can be returned. `gone`: who asked
+    takes nothing any more.
     """
 
     queue: Resource | None
@@ -64,6 +65,7 @@ class ReceiveView:
     dead_letter: DeadLetterQueue | None = None
     room: int = SQS.in_flight
     next_visible_ms: int | None = None
+    gone: bool = False
 
 
 def view_receive(read: Reader, entry: Entry) -> ReceiveView:
@@ -71,6 +73,9 @@ def view_receive(read: Reader, entry: Entry) -> ReceiveView:
     queue = read.resource(entry.arn)
     if queue is None:
         return ReceiveView(None)
+    asker = entry.reply_to
+    if type(entry.command) is Poll and type(asker) is ReplyTo and read.describe(asker.arn) is None:
+        return ReceiveView(queue, gone=True)
     settings: QueueSettings = queue.config
     redrive = settings.redrive
     wanted = _wanted(entry.command)
@@ -180,6 +185,9 @@ def decide_poll(view: ReceiveView, entry: Entry, *, now_ms: int, ids: Ids) -> De
     command: Poll = entry.command
     if view.queue is None:
         return Decision(reply=errors.no_such_queue())
+    if view.gone:
+        # A mapping that was disabled or removed; whoever waits behind it takes what it was woken for.
+        return Decision(reply=Polled(()), effects=[Wake(entry.arn)])
     settings: QueueSettings = view.queue.config
     hide_ms = command.visibility_timeout_ms
     if hide_ms is None:
