@@ -71,8 +71,8 @@ class Poll:
     """Take up to `max_records` from a source, waiting until there are some.
 
     `until_ms` None waits for ever; a time in the past does not wait. Replies with `Polled`.
-    `null_md5_of_message_attributes`: see reference sqs.md, section 8 (a batching window changes the
-    shape of a record).
+    `null_md5_of_message_attributes`: a record without message attributes has null there, as records of a
+    mapping with a batching window do, and not no such member at all.
     """
 
     max_records: int
@@ -162,7 +162,7 @@ class Start:
 
     `environment_id` names the execution environment; `cold` says that it is new (its module is to be
     imported). `event` is the JSON text of the event. Times are milliseconds; `deadline_ms` is simulated
-    time. `environment` are the variables the function sees, already complete (section 4.2 of lambda.md).
+    time. `environment` are the variables the function sees, already complete.
     `duration_ms` and `init_duration_ms` are modelled times for virtual runs, -1 for measured.
     `fault` is None, or what the fault plan injects: ("error", type, message), ("timeout",),
     ("slow", milliseconds), ("exit", status).
