@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 
 from simtriggers.aws.arn import Names
-from simtriggers.aws.contracts import Ended, PutResource, Start
+from simtriggers.aws.contracts import Ended, PutResource, Work
 from simtriggers.kernel.effects import Refused
 from simtriggers.live.driver import LiveEngine, LiveRuntime
 from simtriggers.registry import SERVICES
@@ -21,9 +21,9 @@ NAMES = Names("123456789012", "us-east-1")
 class NoRuntime:
     """For worlds without functions."""
 
-    async def run(self, start: Start) -> Ended:
+    async def run(self, start: Work) -> Ended:
         """Nothing here invokes anything."""
-        raise AssertionError(f"{start.function_name} is not to be run")
+        raise AssertionError(f"{start.request_id} is not to be run")
 
     async def aclose(self) -> None:
         """Nothing to end."""

@@ -28,7 +28,7 @@ from simtriggers.live.driver import LiveEngine
 from simtriggers.live.folders import BucketFolder
 from simtriggers.project.declare import declare
 from simtriggers.project.model import load_project
-from simtriggers.runtimes.process import ProcessRuntime
+from simtriggers.runtimes.live import LiveRuntimes
 from simtriggers.services.s3.config import parse_bucket
 from simtriggers.services.sqs.commands import SendMessage
 
@@ -150,7 +150,7 @@ async def _world(folder: Path) -> AsyncIterator[World]:
     (folder / "handlers.py").write_text(_HANDLERS, encoding="utf-8")
     declared = declare(load_project(folder), default_runtime="process", folders=True)
     resources = [(each.arn, each.command) for each in declared]
-    runtime = ProcessRuntime(lambda: time.time_ns() // 1_000_000)
+    runtime = LiveRuntimes(lambda: time.time_ns() // 1_000_000, on_log=lambda function, text: None)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(live_engine(folder / "state.db", resources, runtime=runtime))
         tasks = await stack.enter_async_context(anyio.create_task_group())
