@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,6 +144,10 @@ def command(
         raise click.UsageError(f"--speed {speed:g} is not possible; write a number above 0 and up to 10000")
     if not 0 <= port <= 65_535:
         raise click.UsageError(f"--port {port} is not a port; write 0 to 65535")
+    for stream in (sys.stdout, sys.stderr):
+        # A key or a handler's line that the terminal cannot show must not end the run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     screen = Terminal(verbose=verbose, colour=sys.stdout.isatty())
     options = Options(project or Path(), port, state, speed, synchronous, not no_reload)
     app = LiveApp(options, screen)
@@ -150,6 +155,8 @@ def command(
         anyio.run(app.serve)
     except BaseExceptionGroup as group:
         raise _only(group) from group
+    if app.interrupted:
+        raise KeyboardInterrupt
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 import anyio
 import anyio.abc
-import watchfiles
 
 from .. import __version__
 from ..aws.contracts import PutResource, RemoveResource
@@ -38,8 +37,9 @@ from ..services.s3.commands import DeleteObject, PutObject
 from ..services.s3.config import parse_bucket
 from .driver import LiveEngine
 from .endpoint import HOST, Server, bind, server
-from .folders import BucketFolder, set_when_cancelled
+from .folders import BucketFolder
 from .object_files import ObjectFiles
+from .sources import Places, Sources
 
 _LAST_ANSWERS_S = 1.0
 _STORED = "SELECT arn, kind FROM resources WHERE declared_by = 'project' AND wired = 1 ORDER BY arn"
@@ -86,6 +86,7 @@ class LiveApp:
         self.options = options
         self.screen = screen
         self.project: Project = load_project(options.project_path)
+        self._sources = Sources(self._places, screen.problem) if options.watch_code else None
         self.state = (options.state or self.project.state_path).resolve()
         self.listener: socket.socket = bind(options.port)
         self.port = int(self.listener.getsockname()[1])
@@ -95,7 +96,10 @@ class LiveApp:
         self._objects: dict[str, ObjectFiles] = {}
         self._reloading: anyio.CancelScope | None = None
         self._ready = False
+        self.interrupted = False
         self._http_over: anyio.Event
+        self._told_to_stop: anyio.Event
+        self._heeding: anyio.CancelScope
         self._tasks: anyio.abc.TaskGroup
         self.runtimes: LiveRuntimes
         self.engine: LiveEngine
@@ -108,7 +112,10 @@ class LiveApp:
     # --- the run --------------------------------------------------------------------------------
 
     async def serve(self) -> None:
-        """Run until SIGINT or SIGTERM. Raises StateError or UserError for what cannot start."""
+        """Run until SIGINT or SIGTERM; `interrupted` tells afterwards whether it was ended in the middle.
+
+        Raises StateError or UserError for what cannot start.
+        """
         self.runtimes = LiveRuntimes(lambda: self.engine.clock.now_ms(), on_log=self.screen.log)
         self.engine = LiveEngine(
             SERVICES,
@@ -121,16 +128,18 @@ class LiveApp:
             on_problem=self.screen.problem,
         )
         self._http_over = anyio.Event()
-        make_state_folder(self.state)
-        await self.engine.open()
-        self.engine.trace.subscribe(self.screen.row)
+        self._told_to_stop = anyio.Event()
         try:
+            make_state_folder(self.state)
+            await self.engine.open()
+            self.engine.trace.subscribe(self.screen.row)
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
+                tasks.start_soon(self._heed_signals)
                 await tasks.start(self._run_engine)
                 try:
                     await self._start(tasks)
-                    await self._until_signal()
+                    await self._told_to_stop.wait()
                 finally:
                     self.screen.stopping(self.engine.running())
                     self._stop(tasks)
@@ -139,9 +148,9 @@ class LiveApp:
 
     async def _start(self, tasks: anyio.abc.TaskGroup) -> None:
         tasks.start_soon(self._serve_http)
-        await self._declare(tasks)
-        if self.options.watch_code:
-            tasks.start_soon(self._reload_on_change)
+        await self._declare(tasks, self.project)
+        if self._sources is not None:
+            tasks.start_soon(self._follow_sources, self._sources)
         self._ready = True
         self.screen.ready(self)
 
@@ -159,26 +168,34 @@ class LiveApp:
         # Everybody who waited has been answered: a client that never ends its request is not waited for.
         with anyio.move_on_after(_LAST_ANSWERS_S):
             await self._http_over.wait()
-        self._server.force_exit = True
+        self._server.hang_up()
+        self._heeding.cancel()
 
     async def _serve_http(self) -> None:
         await self._server.serve(sockets=[self.listener])
         self._http_over.set()
 
-    async def _until_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    async def _heed_signals(self) -> None:
+        """The first signal ends the run in order; one before it is up, or a second one, ends it at once."""
+        with (
+            anyio.CancelScope() as self._heeding,
+            anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
+        ):
             async for _ in signals:
-                return
+                if self._told_to_stop.is_set() or not self._ready:
+                    self.interrupted = True
+                    self._tasks.cancel_scope.cancel()
+                self._told_to_stop.set()
 
     # --- resources ------------------------------------------------------------------------------
 
-    async def _declare(self, tasks: anyio.abc.TaskGroup) -> None:
+    async def _declare(self, tasks: anyio.abc.TaskGroup, project: Project) -> None:
         """Bring the stored resources to what the project says, and watch the buckets' folders.
 
         Raises UserError for what AWS refuses.
         """
         cause = self.engine.engine.root_cause
-        declared = declare(self.project, default_runtime="process", folders=True)
+        declared = declare(project, default_runtime="process", folders=True)
         stored = await self.engine.read(lambda db: db.execute(_STORED).fetchall())
         for arn, command in removals(declared, stored):
             await self._tell(arn, command, cause)
@@ -202,7 +219,7 @@ class LiveApp:
         settings = parse_bucket(config)
         if not settings.folder:
             return
-        if not Path(settings.folder).exists():
+        if not Path(settings.folder).is_dir():
             self._make_folder(name, Path(settings.folder))
         folder = BucketFolder(arn, settings, self.engine.submit)
         self._objects[name] = ObjectFiles(arn, settings, self.engine.submit, state=self.state.parent)
@@ -233,46 +250,28 @@ class LiveApp:
 
     # --- reload ---------------------------------------------------------------------------------
 
-    async def _reload_on_change(self) -> None:
-        """Take over the project file and the handlers' code when they change. A mistake is shown, and what
-        ran before goes on."""
+    async def _follow_sources(self, sources: Sources) -> None:
         with anyio.CancelScope() as self._reloading:
-            while True:
-                async with anyio.create_task_group() as inner:
-                    stop = anyio.Event()
-                    inner.start_soon(set_when_cancelled, stop)
-                    async for changes in watchfiles.awatch(
-                        *self._code_folders(), watch_filter=self._is_source, step=20, debounce=200, stop_event=stop
-                    ):
-                        names = sorted({Path(path).name for _, path in changes})
-                        if await self._reload(", ".join(names)):
-                            break
-                    inner.cancel_scope.cancel()
+            await sources.follow(self._reload)
 
-    def _code_folders(self) -> list[str]:
-        functions = self.project.resources.functions
-        return sorted({str(self.project.folder), *(str(self.project.code_uri(name)) for name in functions)})
+    def _places(self) -> Places:
+        functions, buckets = self.project.resources.functions, self.project.resources.buckets.values()
+        return Places(
+            tuple(sorted({self.project.folder, *(self.project.code_uri(name) for name in functions)})),
+            frozenset(bucket_folder(self.project, each.folder) for each in buckets if each.folder),
+        )
 
-    def _is_source(self, _: watchfiles.Change, path: str) -> bool:
-        """Files whose change is a new version of the project: its YAML, its code, its variables. What lies in
-        a bucket's folder is an object, whatever its name."""
-        place = Path(path)
-        buckets = [bucket_folder(self.project, b.folder) for b in self.project.resources.buckets.values() if b.folder]
-        if _NOT_SOURCES & set(place.parts) or any(place.is_relative_to(folder) for folder in buckets):
-            return False
-        return place.suffix in _SOURCES or place.name == ".env"
-
-    async def _reload(self, what: str) -> bool:
-        """Take over the project as it now is; False when something in it is wrong."""
+    async def _reload(self, what: str) -> None:
+        """Take over the project and its code as they now are. A mistake is shown, and what ran before goes on."""
         try:
-            self.project = load_project(self.options.project_path)
-            await self._declare(self._tasks)
+            project = load_project(self.options.project_path)
+            await self._declare(self._tasks, project)
+            self.project = project
             await self.runtimes.retire_all()
         except SimtriggersError as error:
             self.screen.problem(f"not reloaded, what ran before goes on:\n{error}")
-            return False
+            return
         self.screen.reloaded(what)
-        return True
 
     # --- the endpoint ---------------------------------------------------------------------------
 
@@ -366,10 +365,6 @@ def _jsonable(result: Any) -> Any:
     if is_dataclass(result) and not isinstance(result, type):
         return asdict(result)
     return result
-
-
-_SOURCES = (".py", ".yaml", ".yml", ".env")
-_NOT_SOURCES = frozenset({".simtriggers", ".git", "__pycache__", ".venv", "node_modules", ".pytest_cache"})
 
 
 def make_state_folder(state: Path) -> None:

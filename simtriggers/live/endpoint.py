@@ -128,8 +128,13 @@ class Server(uvicorn.Server):
         """Do not touch them."""
         yield
 
+    def hang_up(self) -> None:
+        """Close the connections that are still open, whatever goes on in them."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
 
 def server(steps: Steps) -> Server:
-    """A server to `serve(sockets=[…])`. Ends when its `should_exit` is set and all requests are answered, or
-    when its `force_exit` is set as well."""
+    """A server to `serve(sockets=[…])`. Ends when its `should_exit` is set and all requests are answered
+    or hung up."""
     return Server(uvicorn.Config(application(steps), log_level="warning", lifespan="off", access_log=False))
