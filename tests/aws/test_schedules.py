@@ -101,7 +101,8 @@ def test_values() -> None:
 
 def test_a_rate_fires_when_it_is_created_and_a_cron_does_not() -> None:
     created_ms = ms("2026-01-15T12:34:56.789Z")
-    assert first_fire_ms(parse_schedule("rate(1 day)"), created_ms) == created_ms
+    assert first_fire_ms(parse_schedule("rate(1 day)"), created_ms, at_once=True) == created_ms
+    assert first_fire_ms(parse_schedule("rate(1 day)"), created_ms) == created_ms + 86_400_000
     assert first_fire_ms(parse_schedule("cron(* * * * ? *)"), created_ms) == ms("2026-01-15T12:35:00Z")
     assert first_fire_ms(parse_schedule("cron(34 12 * * ? *)"), ms(START)) == ms("2026-01-16T12:34:00Z")
     assert first_fire_ms(parse_schedule("cron(0 0 1 1 ? 2022)"), created_ms) is None

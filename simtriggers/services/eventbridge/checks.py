@@ -14,6 +14,7 @@ from ...kernel.effects import Refused
 from .config import AGE_S, INPUT_CHARACTERS, KIND, NAME_CHARACTERS, RETRIES, TARGETS, input_problem, is_name
 
 _KEYS = {"schedule_expression", "state", "targets"}
+_OPTIONAL_KEYS = {"rate_starts"}
 _TARGET_KEYS = {"id", "arn", "input", "retry_policy", "dead_letter_arn"}
 _PATTERN = r"Member must satisfy regular expression pattern: [\.\-_A-Za-z0-9]+"
 
@@ -26,7 +27,10 @@ def check_rule(command: PutResource) -> Refused | None:
     config = command.config
     if command.kind != KIND:
         return _not_supported(f"A {command.kind} of EventBridge")
-    extra = sorted((config.keys() - _KEYS) | {key for row in config["targets"] for key in row.keys() - _TARGET_KEYS})
+    extra = sorted(
+        (config.keys() - _KEYS - _OPTIONAL_KEYS)
+        | {key for row in config["targets"] for key in row.keys() - _TARGET_KEYS}
+    )
     if extra:
         return _not_supported(f"{', '.join(extra)} of a rule")
     if not is_name(command.name):

@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -110,7 +110,8 @@ class ScheduleTrigger(Settings):
     """A function's trigger of kind `schedule`: a rule of the default bus whose target the function is.
 
     `schedule` is `rate(...)` or `cron(...)`, in UTC. `input` replaces the whole event: a JSON value, or a
-    string that is JSON text; a bare `input:` (null) is no input. `name` is the rule's. `dead_letter_target`
+    string that is JSON text; a bare `input:` (null) is no input. `rate_starts` says when a rate fires
+    first: one interval after its rule was made, or at once. `name` is the rule's. `dead_letter_target`
     is the queue for events that could not be delivered.
     """
 
@@ -130,6 +131,7 @@ class ScheduleTrigger(Settings):
     name: Annotated[str, AfterValidator(_check_name)] | None = None
     input: Annotated[str | None, BeforeValidator(_input_text), WithJsonSchema({})] = None
     enabled: Annotated[bool, Field(strict=True)] = True
+    rate_starts: Literal["after_interval", "at_once"] = "after_interval"
     retry_policy: TargetRetryPolicy = TargetRetryPolicy()
     dead_letter_target: str | None = None
 
@@ -166,6 +168,7 @@ def rule_resource(
     config = {
         "schedule_expression": trigger.schedule,
         "state": "ENABLED" if trigger.enabled else "DISABLED",
+        "rate_starts": trigger.rate_starts,
         "targets": [target],
     }
     return names.rule(name), PutResource(KIND, name, config)
@@ -187,12 +190,14 @@ class RuleTarget:
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """A rule of the default bus with a schedule. `takes_event`: some target gets the event itself."""
+    """A rule of the default bus with a schedule. `takes_event`: some target gets the event itself; `at_once`: a
+    rate fires when its rule is made."""
 
     schedule: Schedule
     enabled: bool
     targets: tuple[RuleTarget, ...]
     takes_event: bool
+    at_once: bool = False
 
 
 def parse_rule(config: dict[str, Any]) -> RuleSettings:
@@ -204,6 +209,7 @@ def parse_rule(config: dict[str, Any]) -> RuleSettings:
         enabled=config["state"] == "ENABLED",
         targets=targets,
         takes_event=any(target.input is None for target in targets),
+        at_once=config.get("rate_starts") == "at_once",
     )
 
 

@@ -78,7 +78,7 @@ def decide_put(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) ->
 
 def _start(decision: Decision, settings: RuleSettings, entry: Entry, *, now_ms: int, ids: Ids) -> None:
     text = settings.schedule.text
-    first_ms = first_fire_ms(settings.schedule, now_ms)
+    first_ms = first_fire_ms(settings.schedule, now_ms, at_once=settings.at_once)
     if first_ms is None:
         decision.notes.append(_note("ScheduleEnded", entry, ids, {"schedule": text, "last": None}))
         decision.effects.append(CancelTimer(TIMER))

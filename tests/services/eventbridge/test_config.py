@@ -47,6 +47,7 @@ def test_a_trigger_becomes_a_rule() -> None:
         {
             "schedule_expression": "rate(5 minutes)",
             "state": "DISABLED",
+            "rate_starts": "after_interval",
             "targets": [
                 {
                     "id": "nightly",

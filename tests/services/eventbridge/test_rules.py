@@ -105,7 +105,9 @@ class World:
 
 
 def put(schedule: str = "rate(5 minutes)", **keys: Any) -> PutResource:
-    trigger = ScheduleTrigger.model_validate({"name": "nightly", "schedule": schedule, **keys})
+    trigger = ScheduleTrigger.model_validate(
+        {"name": "nightly", "schedule": schedule, "rate_starts": "at_once", **keys}
+    )
     return rule_resource(NAMES, "nightly", 1, trigger, LETTERS)[1]
 
 
@@ -114,6 +116,15 @@ def at(text: str) -> int:
 
 
 # --- making, changing, removing -----------------------------------------------------------------
+
+
+def test_a_rate_starts_after_one_interval() -> None:
+    world = World()
+    decision = world.tell(put(rate_starts="after_interval"))
+    first_ms = START + 5 * MINUTE
+    assert decision.effects == [Timer("schedule", first_ms, ScheduleFires(first_ms), 1, background=True)]
+    world.run_until(START + 10 * MINUTE)
+    assert [when for when, _ in world.sent] == [START + 5 * MINUTE, START + 10 * MINUTE]
 
 
 def test_a_rate_starts_at_once() -> None:
