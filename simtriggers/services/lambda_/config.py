@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -21,6 +21,10 @@ _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 _HANDLER = re.compile(r"[^\s.]+(\.[^\s.]+)+")
 _TARGET_KEYS = frozenset({"queue", "function", "arn"})
 _LATER_TARGETS = frozenset({"topic", "bus", "event_bus", "bucket"})
+_VERSIONS = "versions and aliases come with a later version; a function is its latest code"
+_NETWORK = "a function runs on this machine, with its network"
+_STREAM = "it is a setting of streams, which come with a later version"
+_ACCESS = "access is not evaluated here: every function may do everything"
 
 
 def check_function_name(name: str) -> str:
@@ -77,6 +81,8 @@ Destination = Annotated[Target, BeforeValidator(_target)]
 
 class EventInvokeConfig(Settings):
     """What becomes of asynchronous events that fail, and where results go."""
+
+    NOT_YET: ClassVar[dict[str, str]] = {"qualifier": _VERSIONS}
 
     maximum_retry_attempts: Annotated[int, Field(ge=0, le=2, strict=True)] = 2
     maximum_event_age: Annotated[Seconds, Field(ge=60, le=21_600)] = 21_600
@@ -139,6 +145,38 @@ Modelled = Annotated[Literal["measured"] | int, BeforeValidator(_duration)]
 class FunctionConfig(Settings):
     """One function of a project file, without its triggers."""
 
+    NOT_YET: ClassVar[dict[str, str]] = {
+        "layers": "layers come with a later version; code_uri holds all of a function's code",
+        "versions": _VERSIONS,
+        "version": _VERSIONS,
+        "aliases": _VERSIONS,
+        "alias": _VERSIONS,
+        "auto_publish_alias": _VERSIONS,
+        "provisioned_concurrency": "provisioned concurrency comes with a later version",
+        "provisioned_concurrency_config": "provisioned concurrency comes with a later version",
+        "snap_start": "an environment is initialised anew each time; init_duration says how long that takes",
+        "function_url": "function URLs come with a later version",
+        "function_url_config": "function URLs come with a later version",
+        "image_uri": "images of containers are not run; code_uri names the folder of the code",
+        "image_config": "images of containers are not run; code_uri names the folder of the code",
+        "package_type": "images of containers are not run; code_uri names the folder of the code",
+        "architectures": "a function runs on this machine's processor",
+        "ephemeral_storage": "/tmp is this machine's own",
+        "file_system_configs": "a function sees this machine's files",
+        "vpc_config": _NETWORK,
+        "tracing": "X-Ray is not simulated; the trace tells more",
+        "tracing_config": "X-Ray is not simulated; the trace tells more",
+        "logging_config": "lines are written as Lambda's text format has them",
+        "role": _ACCESS,
+        "policies": _ACCESS,
+        "permissions": _ACCESS,
+        "kms_key_arn": "nothing is encrypted here",
+        "code_signing_config_arn": "code is not signed here",
+        "recursive_loop": "recursive loops are not detected",
+        "description": "write it as a comment",
+        "tags": "tags of functions come with a later version",
+    }
+
     handler: Annotated[str, Field(max_length=128)] = ""
     code_uri: str = "."
     timeout: Annotated[Seconds, Field(ge=1, le=900)] = 3
@@ -191,6 +229,20 @@ class SqsTrigger(Settings):
 
     Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", configuration parameters.
     """
+
+    NOT_YET: ClassVar[dict[str, str]] = {
+        "starting_position": _STREAM,
+        "starting_position_timestamp": _STREAM,
+        "bisect_batch_on_function_error": _STREAM,
+        "maximum_record_age": _STREAM,
+        "maximum_retry_attempts": f"{_STREAM}; a queue's redrive_policy says how often a message is tried",
+        "parallelization_factor": _STREAM,
+        "tumbling_window": _STREAM,
+        "destination_config": f"{_STREAM}; a queue has a redrive_policy",
+        "kms_key_arn": "nothing is encrypted here",
+        "metrics_config": "the trace counts what happens",
+        "tags": "tags of mappings come with a later version",
+    }
 
     sqs: str
     batch_size: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -19,6 +19,17 @@ from .events import Notification, Overlap, by_event, event_problem, filter_probl
 from .records import BucketFacts, owner_id, user_principal
 
 BUCKET = "bucket"
+
+_VERSIONS = "versions of objects come with a later version"
+_LIFECYCLE = "lifecycle rules come with a later version"
+_BUSES = "EventBridge buses come with a later version"
+_REPLICATION = "nothing is copied to another region"
+_LOCK = "objects are not locked"
+_ENCRYPTION = "nothing is encrypted here"
+_CORS = "no browser asks here"
+_WEBSITE = "a bucket is no web site here"
+_LOGGING = "the trace says who did what"
+_ACCESS = "access is not evaluated here: everybody may use every bucket"
 
 DEFAULT_IGNORE = (
     ".*.[A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9]",  # rsync: .name.aB3xYz
@@ -84,6 +95,12 @@ class S3Trigger(Trigger):
 class BucketNotification(Trigger):
     """An item of a bucket's `notifications`: to a queue or to a function, by name."""
 
+    NOT_YET: ClassVar[dict[str, str]] = {
+        "topic": "SNS topics come with a later version",
+        "event_bridge": _BUSES,
+        "eventbridge": _BUSES,
+    }
+
     queue: str | None = None
     function: str | None = None
 
@@ -104,6 +121,40 @@ class BucketConfig(Settings):
     (network mounts). `ignore` replaces the default patterns of temporary names. `event_version`:
     `classic` (2.1) or `unified` (2.5).
     """
+
+    NOT_YET: ClassVar[dict[str, str]] = {
+        "versioning": _VERSIONS,
+        "versioning_configuration": _VERSIONS,
+        "versioned": _VERSIONS,
+        "lifecycle": _LIFECYCLE,
+        "lifecycle_configuration": _LIFECYCLE,
+        "lifecycle_rules": _LIFECYCLE,
+        "event_bridge": _BUSES,
+        "eventbridge": _BUSES,
+        "event_bridge_configuration": _BUSES,
+        "tags": "tags of buckets come with a later version",
+        "replication": _REPLICATION,
+        "replication_configuration": _REPLICATION,
+        "object_lock": _LOCK,
+        "object_lock_enabled": _LOCK,
+        "storage_class": "objects have the storage class STANDARD",
+        "encryption": _ENCRYPTION,
+        "bucket_encryption": _ENCRYPTION,
+        "kms_key_id": _ENCRYPTION,
+        "policy": _ACCESS,
+        "bucket_policy": _ACCESS,
+        "acl": _ACCESS,
+        "access_control": _ACCESS,
+        "public_access_block": _ACCESS,
+        "public_access_block_configuration": _ACCESS,
+        "ownership_controls": _ACCESS,
+        "cors": _CORS,
+        "cors_configuration": _CORS,
+        "website": _WEBSITE,
+        "website_configuration": _WEBSITE,
+        "logging": _LOGGING,
+        "logging_configuration": _LOGGING,
+    }
 
     folder: str | None = None
     initial_files: Literal["index", "events"] = "index"
