@@ -248,7 +248,8 @@ def test_a_batching_window_collects() -> None:
 
 
 def test_why_a_run_stops() -> None:
-    text = QUEUE + 'functions: {echo: {handler: app.echo, triggers: [{schedule: "rate(1 hour)", rate_starts: at_once}]}}\n'
+    hourly = '{schedule: "rate(1 hour)", rate_starts: at_once}'
+    text = QUEUE + "functions: {echo: {handler: app.echo, triggers: [" + hourly + "]}}\n"
     with world(text) as sim:
         idle = sim.run_until_idle()
         assert idle.reason == "idle"

@@ -18,10 +18,6 @@ PACKAGE = tidy.sources(ROOT, "simtriggers")
 TESTS = tidy.sources(ROOT, "tests", "benchmarks")
 ENTRY_POINTS = {"simtriggers", "simtriggers.__main__", "simtriggers.cli", "simtriggers.pytest_plugin"}
 
-ASSEMBLED = pytest.mark.skipif(
-    not (ROOT / "simtriggers" / "pytest_plugin.py").exists(), reason="the parts are not put together yet"
-)
-
 
 def _none(complaints: list[str]) -> None:
     assert not complaints, "\n" + "\n".join(complaints)
@@ -37,9 +33,7 @@ def test_everything_public_says_what_it_is() -> None:
 
 def test_only_the_kernel_knows_time_and_chance() -> None:
     bans, free = tidy.ruff_bans(ROOT / "pyproject.toml")
-    assert {"time.time", "time.sleep", "datetime.datetime.now", "random", "uuid.uuid4", "os.urandom"} <= set(
-        bans
-    )
+    assert {"time.time", "time.sleep", "datetime.datetime.now", "random", "uuid.uuid4", "os.urandom"} <= set(bans)
     _none(tidy.banned(PACKAGE, bans, free))
 
 
@@ -51,7 +45,6 @@ def test_no_work_is_promised_without_an_issue() -> None:
     _none(tidy.unfinished(PACKAGE + TESTS))
 
 
-@ASSEMBLED
 def test_no_module_is_dead() -> None:
     _none(tidy.dead_modules(PACKAGE, ENTRY_POINTS))
 
@@ -60,7 +53,6 @@ def test_no_file_names_a_path_of_one_machine() -> None:
     _none(tidy.machine_paths(ROOT, tidy.tracked(ROOT)))
 
 
-@ASSEMBLED
 def test_every_command_says_what_happens_when_it_is_late() -> None:
     """What a service has a rule for may lie in the agenda over a restart: it must be a `@command`."""
     services = []
@@ -179,9 +171,7 @@ def test_dead_modules_are_seen(tmp_path: Path) -> None:
         sub__in__inner="from ..above import y\n",
         above="",
     )
-    assert tidy.dead_modules(files, {"pkg.main"}) == [
-        "pkg/dead.py:1: nothing imports it; use it or remove it"
-    ]
+    assert tidy.dead_modules(files, {"pkg.main"}) == ["pkg/dead.py:1: nothing imports it; use it or remove it"]
 
 
 @pytest.mark.parametrize(

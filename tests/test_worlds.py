@@ -183,7 +183,8 @@ def test_faults_strike_when_they_are_set() -> None:
 def test_every_row_has_a_first_cause_that_is_one() -> None:
     text = ALL.replace(
         "echo: {handler: app.echo}",
-        'echo: {handler: app.echo, triggers: [{schedule: "rate(10 minutes)", rate_starts: at_once}, {s3: store}, {sqs: work}]}',
+        "echo: {handler: app.echo, triggers: ["
+        '{schedule: "rate(10 minutes)", rate_starts: at_once}, {s3: store}, {sqs: work}]}',
     )
     with world(text) as sim:
         sim.bucket("store").put("a.txt", "x")

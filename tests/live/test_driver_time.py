@@ -146,7 +146,8 @@ def test_speed(tmp_path: Path) -> None:
 
 def test_turns_of_a_schedule_missed_while_down_are_noted_and_not_made_up_for(tmp_path: Path) -> None:
     async def main() -> None:
-        arn, put = rule_resource(NAMES, "tick", 1, ScheduleTrigger(schedule="rate(5 minutes)", rate_starts="at_once"), None)
+        trigger = ScheduleTrigger(schedule="rate(5 minutes)", rate_starts="at_once")
+        arn, put = rule_resource(NAMES, "tick", 1, trigger, None)
         async with running(tmp_path, services=SERVICES) as live:
             assert await live.submit(arn, put) == 1
             await live.advance(1)
