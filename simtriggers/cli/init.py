@@ -26,11 +26,13 @@ WATCHED = "uploads"
 @click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
 def command(folder: Path) -> None:
     """Make a small working project in DIR (default: here): a watched folder, a queue with a dead-letter queue,
-    a schedule, three functions, a scenario and a test. Existing files are left alone.
+    a schedule, three functions, a scenario and a test.
+
+    When one of its files is there already, nothing is written.
     """
     made = write(folder)
     for name in made:
-        click.echo(f"  {folder / name}")
+        click.echo(f"  {folder / name}{'/' if name.endswith('/') else ''}")
     inside = "" if folder == Path() else f"cd {folder}\n  "
     click.echo(f"""
 Next:

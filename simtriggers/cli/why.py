@@ -30,8 +30,8 @@ def command(
     """Explain why the thing with this ID happened, and what followed from it.
 
     ID is a row of the trace (14 or #14), a message id, a request id, an object's key, or any other subject;
-    the first few letters of one are enough. Every step is shown from the first cause on, with the time that
-    passed, the retries, and the error of the last failure.
+    the first four letters of one are enough, if no other begins with them. Every step is shown from the
+    first cause on, with the time that passed, the retries, and the error of the last failure.
     """
     with open_books(state, trace_file, project) as books:
         found = _explain(_chosen(books, scenario), ident)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from simtriggers.cli.init import FILES
+from simtriggers.simulation import Simulation
 from tests.cli.commands import WITH_PLUGIN, Shell
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +20,7 @@ def test_what_it_makes_works_at_once(shell: Shell, tmp_path: Path) -> None:
     done = shell("init", str(tmp_path / "demo"))
     assert done.code == 0
     assert f"cd {tmp_path / 'demo'}" in done.out
+    assert f"  {tmp_path / 'demo'}/uploads/\n" in done.out
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == [
         ".gitignore", "README.md", "handlers.py", "scenarios", "simtriggers.yaml", "tests", "uploads",
     ]  # fmt: skip
@@ -32,6 +34,26 @@ def test_what_it_makes_works_at_once(shell: Shell, tmp_path: Path) -> None:
             check=False,
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_what_its_help_says_is_what_it_does(shell: Shell) -> None:
+    said = " ".join(shell("init", "--help").out.split())
+    assert "When one of its files is there already, nothing is written." in said
+
+
+def test_what_the_comments_of_its_project_say_is_what_happens(demo: Path) -> None:
+    text = (demo / "simtriggers.yaml").read_text()
+    assert "tried three times and ends in the queue failed" in text
+    assert "fails three times ends in orders-dlq" in text
+    with Simulation.load(demo) as sim:
+        sim.bucket("uploads").put("empty.csv", "")
+        sim.queue("orders").send("this is no order")
+        sim.run_until_idle()
+        assert len(sim.queue("failed").messages()) == 1
+        [letter] = sim.queue("orders-dlq").messages()
+        kinds = [(row.kind, row.subject) for row in sim.trace if row.kind in ("InvocationFailed", "MessageReceived")]
+        assert [kind for kind, _ in kinds].count("InvocationFailed") == 3
+        assert kinds.count(("MessageReceived", letter.message_id)) == 3
 
 
 def test_into_the_folder_one_is_in(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

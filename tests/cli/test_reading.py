@@ -51,6 +51,12 @@ def test_why_leaves_steps_out_unless_told_otherwise(shell: Shell, state: Path) -
     assert len(whole.splitlines()) >= len(short.splitlines())
 
 
+def test_its_help_says_how_much_of_an_id_is_enough(shell: Shell, state: Path) -> None:
+    assert "the first four letters of one are enough" in " ".join(shell("why", "--help").out.split())
+    whole = message("first")
+    assert [shell("why", whole[:length]).code for length in (3, 4, 5)] == [2, 0, 0]
+
+
 def test_why_of_a_wrong_id(shell: Shell, state: Path) -> None:
     done = shell("why", "bad.tsv")
     assert (done.code, done.out) == (2, "")
