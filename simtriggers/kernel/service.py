@@ -104,6 +104,8 @@ class Service:
     schema version from 1. `parsers` turn a resource's stored settings (a JSON dict) into a value, by
     kind. `describe` answers other services. `restarted` is a rule stepped once at each start with a
     contracts.Restarted command. `payload_columns` are (table, column) pairs that hold payload digests.
+    `trims` are statements with one parameter, a time in milliseconds: each deletes records of the past that
+    are older, as the trace's retention wants it; never what something may still need.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Service:
     restarted: Rule | None = None
     invariants: Sequence[Invariant] = ()
     payload_columns: Sequence[tuple[str, str]] = ()
+    trims: Sequence[Statement] = ()
 
 
 Connection = sqlite3.Connection

@@ -70,7 +70,7 @@ class _Waiter:
 class LiveEngine:
     """One live world on a state file. Use as: `await open()`, `run()` in a task group, `stop()`.
 
-    `retention_ms` is how long trace rows are kept. `on_problem` is told, in words, when the database
+    `retention_ms` is how long trace rows and log lines are kept. `on_problem` is told, in words, when the database
     refuses a commit; the commands that wait for no reply are tried again every second.
     """
 
@@ -389,8 +389,9 @@ class LiveEngine:
         if now_ms - self._trimmed_ms > _TRIM_EVERY_MS:
             self._trimmed_ms = now_ms
             columns = [pair for service in self._services for pair in service.payload_columns]
+            trims = [statement for service in self._services for statement in service.trims]
             before_ms = now_ms - self._retention_ms
-            await self._upkeep(lambda db: trim(db, before_ms=before_ms, payload_columns=columns))
+            await self._upkeep(lambda db: trim(db, before_ms=before_ms, payload_columns=columns, trims=trims))
             self.engine.reader.forget_all()
         await self._checkpoint()
 

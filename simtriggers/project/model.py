@@ -124,7 +124,7 @@ class Resources(Settings):
 
 
 class ProjectFile(Resources):
-    """`simtriggers.yaml`. `trace_retention` is how long a live state file keeps trace rows."""
+    """`simtriggers.yaml`. `trace_retention` is how long a live state file keeps trace rows and log lines."""
 
     account: Account = ACCOUNT
     region: Region | None = None

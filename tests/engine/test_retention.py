@@ -10,7 +10,7 @@ import pytest
 
 from simtriggers.engine.faults import TargetFault
 from simtriggers.engine.retention import Trimmed, trim
-from simtriggers.kernel.effects import RetryPolicy, payload
+from simtriggers.kernel.effects import RetryPolicy, Statement, payload
 from tests.support import LiveWorld, dump
 from tests.toys import MAILBOX, START_MS, Post, Send, Take, counter_arn, mailbox_arn
 
@@ -63,6 +63,19 @@ def test_a_text_that_was_forgotten_is_written_again_when_it_comes_again(world: L
     world.engine.reader.forget_all()
     world.ask(mailbox_arn("a"), Post("x"))
     assert bodies(world) == ["x"]
+
+
+def test_services_forget_their_records_of_the_past(world: LiveWorld) -> None:
+    world.connection.execute("CREATE TABLE diary (at_ms INTEGER, body TEXT)")
+    for at_ms, text in ((1, "old"), (2, "old"), (LATE_MS, "new")):
+        world.connection.execute("INSERT INTO diary VALUES (?, ?)", (at_ms, payload(text).digest))
+        world.connection.execute("INSERT OR IGNORE INTO payloads VALUES (?, ?)", (payload(text).digest, text))
+    columns = [*COLUMNS, ("diary", "body")]
+    forget = Statement("diary.trim", "DELETE FROM diary WHERE at_ms < ?")
+    assert trim(world.connection, before_ms=LATE_MS, payload_columns=columns, trims=[forget]) == Trimmed(0, 1, 2)
+    assert world.connection.execute("SELECT at_ms FROM diary").fetchall() == [(LATE_MS,)]
+    assert bodies(world) == ["new"]
+    assert trim(world.connection, before_ms=LATE_MS, payload_columns=columns, trims=[forget]) == Trimmed(0, 0, 0)
 
 
 def test_a_failing_trim_changes_nothing(world: LiveWorld) -> None:

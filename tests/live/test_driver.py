@@ -16,13 +16,15 @@ import anyio
 import anyio.abc
 import pytest
 
+from simtriggers.aws.contracts import PutLogEvents
 from simtriggers.errors import StateError
 from simtriggers.kernel.effects import payload
 from simtriggers.kernel.trace import TraceRow
 from simtriggers.live.driver import Stopped
-from tests.live.engine_world import HOUR_MS, A, C, Handlers, engine, go, impatient, running, total, until
+from simtriggers.services.logs import service as logs
+from tests.live.engine_world import HOUR_MS, NAMES, A, C, Handlers, engine, go, impatient, running, total, until
 from tests.live.running import environment, query
-from tests.toys import Add, Post, Remind, Take, Work
+from tests.toys import TOYS, Add, Post, Remind, Take, Work
 
 pytestmark = pytest.mark.live
 
@@ -112,6 +114,26 @@ def test_old_trace_rows_are_forgotten(tmp_path: Path) -> None:
 
             await until(lambda: notes() == ["new"], "only the new row is left")
             assert await live.submit(C, Add()) == 3
+
+    go(main)
+
+
+def test_old_log_lines_are_forgotten(tmp_path: Path) -> None:
+    group = NAMES.log_group("/aws/lambda/work")
+    services = [*TOYS, logs.SERVICE]
+
+    async def main() -> None:
+        async with running(tmp_path, services=services) as live:
+            await live.submit(group, PutLogEvents("s", ((live.clock.now_ms(), "old\n"),), "r1"))
+            await live.advance(3 * HOUR_MS)
+        async with running(tmp_path, services=services, retention_ms=HOUR_MS) as live:
+            await live.submit(group, PutLogEvents("s", ((live.clock.now_ms(), "new\n"),), "r2"))
+
+            def lines() -> list[str]:
+                rows = query(tmp_path / "state.db", "SELECT message FROM log_events ORDER BY seq")
+                return [row[0] for row in rows]
+
+            await until(lambda: lines() == ["new\n"], "only the new line is left")
 
     go(main)
 

@@ -14,4 +14,5 @@ SERVICE = Service(
         GetLogEvents: Rule(rules.view_events, rules.decide_get),
     },
     migrations=(store.MIGRATION_1,),
+    trims=(store.TRIM,),
 )
