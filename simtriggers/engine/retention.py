@@ -42,9 +42,9 @@ def trim(
     """Delete what is older than `before_ms`, and the payloads that nothing names then, all or nothing.
 
     `payload_columns` are the (table, column) pairs of all services that hold digests, `trims` the statements
-    with which services forget: see `kernel.service.Service`. Runs in a transaction of its own, between batches; call `reader.forget_all()` after it. Payloads are looked at
-    only when rows went, since until then their rows name them. Raises sqlite3.Error; nothing has changed
-    then.
+    with which services forget: see `kernel.service.Service`. Runs in a transaction of its own, between
+    batches; call `reader.forget_all()` after it. Payloads are looked at only when rows went, since until then
+    their rows name them. Raises sqlite3.Error; nothing has changed then.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
