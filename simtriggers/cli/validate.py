@@ -12,7 +12,7 @@ import click
 from ..errors import UserError, UserErrors
 from ..project.load import load_yaml
 from ..project.model import FILE, load_project
-from ..scenario.model import load_scenario
+from ..scenario.load import load_scenario
 from . import FINE, USAGE
 
 

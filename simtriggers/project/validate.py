@@ -138,6 +138,7 @@ _KINDS = {
     "mapping": ("a mapping", "write keys and values, or {} for none"),
     "none": ("nothing", "remove it"),
 }
+_AS_YAML = {"True": "true", "False": "false", "None": "null"}
 _NOT_KINDS = ("string_pattern_mismatch", "string_too_long", "string_too_short")
 _BOUNDS = {
     "greater_than": ("gt", "more than {}", "write a number above {}"),
@@ -190,8 +191,9 @@ def _error(document: Document, spot: Spot, detail: ErrorDetails) -> UserError:
         return _refused(document, spot, str(context.get("error", detail["msg"])))
     if kind in ("literal_error", "enum"):
         known = [each for each in spot.shape.choices() if isinstance(each, str)]
-        fix = suggest(str(detail["input"]), known) or f"write {context.get('expected')}"
-        return document.error(spot.path, shown, rule=f"it must be {context.get('expected')}", fix=fix)
+        expected = _AS_YAML.get(str(context.get("expected")), context.get("expected"))
+        fix = suggest(str(detail["input"]), known) or f"write {expected}"
+        return document.error(spot.path, shown, rule=f"it must be {expected}", fix=fix)
     if kind in _BOUNDS:
         bound, words, fix = _BOUNDS[kind]
         rule = f"it must be {words.format(context[bound])}"
@@ -275,7 +277,7 @@ def _which(document: Document, spot: Spot, item: Any, context: dict[str, Any]) -
 def _refused(document: Document, spot: Spot, message: str) -> UserError:
     """What a validator of ours said: `problem; write this instead`, or `problem; rule`."""
     problem, _, rest = message.partition("; ")
-    written = rest.startswith("write ") or rest.startswith("use ") or rest.startswith("remove ")
+    written = rest.startswith(("write ", "use ", "remove ", "did you mean "))
     return document.error(
         spot.path,
         f"{dotted(spot.path)}: {problem}",

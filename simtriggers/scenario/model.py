@@ -6,23 +6,16 @@ the store when everything has come to rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from ..aws.arn import Names
 from ..aws.quantities import Bytes, Milliseconds, Seconds, Settings, parse_duration_ms
-from ..errors import UserError
 from ..explain.wording import TEMPLATES
 from ..kernel.clock import parse_iso
-from ..project.load import Document, load_yaml, raise_all, suggest
-from ..project.model import ACCOUNT, REGION, Account, Project, ProjectFile, Region, Resources, load_project, problems
-from ..project.validate import check
+from ..project.load import suggest
+from ..project.model import Account, Region, Resources
 from ..simulation import START
-from .names import names_of, unknown_names, unknown_names_in_data
 
 # --- steps --------------------------------------------------------------------------------------
 
@@ -181,6 +174,13 @@ class Fault(Settings):
     missing: Window | Literal[True] | None = None
     down: Window | Literal[True] | None = None
 
+    @field_validator("fails", "times_out", "exits", mode="before")
+    @classmethod
+    def _number(cls, item: Any) -> Any:
+        if isinstance(item, int) and not isinstance(item, bool) and item > 0:
+            raise ValueError(f"{item} alone could be the first {item} or the attempt {item}; write {{first: {item}}}")
+        return item
+
     @model_validator(mode="after")
     def _whole(self) -> Fault:
         handler = [name for name in ("fails", "times_out", "exits", "slow") if getattr(self, name) is not None]
@@ -241,6 +241,12 @@ class QueueDepthExpectation(Settings):
     in_flight: Annotated[int, Field(ge=0, strict=True)] | None = None
     delayed: Annotated[int, Field(ge=0, strict=True)] | None = None
     total: Annotated[int, Field(ge=0, strict=True)] | None = None
+
+    @model_validator(mode="after")
+    def _some_number(self) -> QueueDepthExpectation:
+        if self.visible is self.in_flight is self.delayed is self.total is None:
+            raise ValueError("it holds whatever the queue holds; write visible, in_flight, delayed or total: NUMBER")
+        return self
 
 
 class ObjectsExpectation(Count):
@@ -375,71 +381,3 @@ class ScenarioFile(Resources):
         if self.trace == "off" and blind:
             raise ValueError(f"expect: {blind[0]} reads the trace, which is off; write trace: full, or leave it out")
         return self
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A checked scenario with its project. `folder` is where relative files of steps start."""
-
-    path: Path
-    file: ScenarioFile
-    project: Project
-    document: Document
-
-    @property
-    def name(self) -> str:
-        """Its name: the one it gives itself, or its file's, or its folder's for a `scenario.yaml`."""
-        return self.file.name or (self.path.stem if self.path.stem != "scenario" else self.path.resolve().parent.name)
-
-
-def load_scenario(path: Path) -> Scenario:
-    """Read and check a scenario and its project. Raises UserError, or UserErrors with all mistakes."""
-    document = load_yaml(path)
-    file, errors = check(ScenarioFile, document)
-    if file is None:
-        raise_all([*errors, *unknown_names_in_data(document)])
-        raise AssertionError("a scenario that could not be made has errors")
-    project = _project(path, file, document)
-    raise_all([*unknown_names(document, names_of(project.resources)), *_missing_files(path, file, document)])
-    return Scenario(path, file, project, document)
-
-
-def _missing_files(path: Path, file: ScenarioFile, document: Document) -> Iterator[UserError]:
-    for index, step in enumerate(file.steps):
-        name = step.put_object.file if step.put_object is not None else None
-        numbered = "times" in step.model_fields_set and "{n}" in (name or "")
-        if name is not None and not numbered and not (path.parent / name).is_file():
-            place = ("steps", index, "put_object", "file")
-            yield document.error(place, f"there is no file {name!r}", fix="the path is relative to the scenario")
-
-
-def _project(path: Path, file: ScenarioFile, document: Document) -> Project:
-    inline = [name for name in ("buckets", "queues", "functions") if getattr(file, name)]
-    if file.project is not None:
-        if inline:
-            raise document.error(
-                ("project",),
-                f"the scenario names a project and declares {', '.join(inline)} itself",
-                fix="keep one of the two",
-                key=True,
-            )
-        target = path.parent / file.project
-        if not target.exists():
-            raise document.error(
-                ("project",),
-                f"there is no project {file.project!r}",
-                fix="the path is relative to the scenario",
-            )
-        return _with_names(load_project(target), file)
-    project = Project(file, path.parent.resolve(), Names(file.account or ACCOUNT, file.region or REGION))
-    raise_all(problems(project, document))
-    return project
-
-
-def _with_names(project: Project, file: ScenarioFile) -> Project:
-    """The project under the scenario's account and region. The machine's AWS_REGION has no say: the same
-    scenario gives the same trace everywhere."""
-    declared = project.resources
-    assert isinstance(declared, ProjectFile)
-    names = Names(file.account or declared.account, file.region or declared.region or REGION)
-    return replace(project, names=names)

@@ -18,16 +18,19 @@ def names_of(resources: Resources) -> dict[str, list[str]]:
 
 
 def unknown_names(document: Document, known: Mapping[str, list[str]]) -> list[UserError]:
-    """Names in steps, faults and expectations that the project does not have."""
+    """Names in steps, faults and expectations that the project does not have, of the sections that are known."""
     found: list[UserError] = []
     for place in [(part, index) for part in ("steps", "faults", "expect") for index in _indexes(document, part)]:
         for path, mapping in _mappings(document.get(place), place):
             for key, section in _SECTIONS.items():
-                if isinstance(mapping.get(key), str) and mapping[key] not in known[section]:
+                name = mapping.get(key)
+                if isinstance(name, str) and section in known and name not in known[section]:
                     found.append(_unknown(document, (*path, key), key, known[section], section))
+            if place[0] != "faults" or path != place or not {"queues", "functions"} <= known.keys():
+                continue
             both = [*known["queues"], *known["functions"]]
             target = mapping.get("target")
-            if place[0] == "faults" and path == place and isinstance(target, str) and target not in both:
+            if isinstance(target, str) and target not in both:
                 found.append(_unknown(document, (*path, "target"), "queue or function", both, ""))
     return found
 
@@ -56,11 +59,7 @@ def _unknown(document: Document, path: KeyPath, what: str, known: list[str], sec
     return document.error(path, f"the project has no {what} {name!r}", rule=rule, fix=suggest(name, known))
 
 
-def unknown_names_in_data(document: Document) -> list[UserError]:
-    """Names that inline resources lack, found in the raw data of a file that has other mistakes as well."""
-    data = document.data if isinstance(document.data, dict) else {}
-    if "project" in data:
-        return []
-    declared = {section: data.get(section) for section in _SECTIONS.values()}
-    known = {section: list(each) if isinstance(each, dict) else [] for section, each in declared.items()}
-    return unknown_names(document, known)
+def names_in_data(data: Any) -> dict[str, list[str]]:
+    """The names by section that the raw data of a file declare, for a file that has other mistakes as well."""
+    declared = {section: data.get(section) if isinstance(data, dict) else None for section in _SECTIONS.values()}
+    return {section: list(each) if isinstance(each, dict) else [] for section, each in declared.items()}

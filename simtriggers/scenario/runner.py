@@ -10,13 +10,14 @@ from typing import Any
 
 from ..engine.engine import StepFailed
 from ..errors import AwsFault, Deadlock, InvariantBroken, RunLimit, UserError
-from ..kernel.clock import iso_ms, parse_iso
 from ..kernel.trace import TraceRow, jsonl, select
 from ..project.load import load_yaml
-from ..simulation import Simulation, duration_ms
+from ..simulation import Simulation
 from . import expect, steps
 from .faults import fault_plan
-from .model import Scenario, Step, load_scenario
+from .load import Scenario, load_scenario
+from .model import Step
+from .times import time_of, too_late
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +129,10 @@ def _play(scenario: Scenario, simulation: Simulation) -> tuple[list[str], tuple[
     at_ms = simulation.start_ms
     for index, step in enumerate(scenario.file.steps):
         try:
-            at_ms = _time_of(step, simulation, at_ms)
+            at_ms = time_of(step, start_ms=simulation.start_ms, previous_ms=at_ms)
             if at_ms < simulation.engine.now_ms:
-                raise _too_late(scenario, simulation, index)
+                now_ms = simulation.engine.now_ms
+                raise too_late(scenario.document, index, start_ms=simulation.start_ms, now_ms=now_ms)
             if at_ms > simulation.engine.now_ms:
                 simulation.engine.run_until(at_ms)
             _act(step, scenario, simulation)
@@ -147,27 +149,6 @@ def _play(scenario: Scenario, simulation: Simulation) -> tuple[list[str], tuple[
     except (Deadlock, RunLimit, StepFailed, InvariantBroken) as error:
         return [f"{scenario.document.where(())}: after the last step: {error}"], simulation.engine.pending()
     return [], idle.pending if idle.reason != "idle" else ()
-
-
-def _time_of(step: Step, simulation: Simulation, previous_ms: int) -> int:
-    if step.after is not None:
-        return previous_ms + step.after
-    if step.at is None:
-        return previous_ms
-    try:
-        return parse_iso(step.at)
-    except ValueError:
-        return simulation.start_ms + duration_ms(float(step.at) if step.at.isdigit() else step.at)
-
-
-def _too_late(scenario: Scenario, simulation: Simulation, index: int) -> UserError:
-    place = ("steps", index, "at")
-    return scenario.document.error(
-        place,
-        f"this step is at {scenario.document.get(place)}, and it is {simulation.now} already",
-        rule=f"the scenario starts at {iso_ms(simulation.start_ms)}; steps are in the order of their times",
-        fix="move the step, correct its time, or write after",
-    )
 
 
 def _act(step: Step, scenario: Scenario, simulation: Simulation) -> None:

@@ -104,7 +104,9 @@ def test_everything_that_is_wrong_in_one_run(shell: Shell, demo: Path) -> None:
     assert (done.code, done.out) == (2, "")
     places = [line.split(":")[1] for line in done.err.splitlines() if line.startswith("simtriggers.yaml:")]
     assert places == ["2", "3", "6", "7"]
-    assert done.err.splitlines()[-1] == "4 mistakes in 2 files"
+    lacking = [line.rpartition(" ")[2] for line in done.err.splitlines() if "scenarios/first.yaml:" in line]
+    assert lacking == ["'ingest'", "'failed'", "'orders-dlq'", "'nightly'"]
+    assert done.err.splitlines()[-1] == "8 mistakes in 2 files"
     assert "did you mean 'visibility_timeout'?" in done.err
 
 

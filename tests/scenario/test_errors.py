@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from simtriggers.errors import UserError
 from simtriggers.scenario import runner
-from simtriggers.scenario.model import load_scenario
+from simtriggers.scenario.load import load_scenario
 
 CASES = Path(__file__).parents[2] / "fixtures" / "cases" / "scenario" / "errors.yaml"
 ROWS: list[dict[str, Any]] = YAML(typ="safe").load(CASES)

@@ -13,7 +13,8 @@ from ruamel.yaml import YAML
 from simtriggers.aws.contracts import Delivery
 from simtriggers.errors import UserError
 from simtriggers.scenario import conservation, expect, report, runner
-from simtriggers.scenario.model import EXPECTATIONS, load_scenario
+from simtriggers.scenario.load import load_scenario
+from simtriggers.scenario.model import EXPECTATIONS
 from simtriggers.simulation import Simulation
 from tests.simulated import HANDLERS, world
 
