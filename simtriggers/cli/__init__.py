@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate:command", "Check projects and scenarios; show everything that is wrong."),
     "schema": ("schema:command", "Print the JSON Schema of project or scenario files, for editors."),
     "next": ("next:command", "Print when a schedule expression fires next."),
+    "match": ("match:command", "Tell whether an event matches an event pattern, and why not."),
 }
 """Each command: its module and the name in it, and the line that the help shows."""
 
