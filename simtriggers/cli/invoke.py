@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..errors import UserError
+from ..explain import hint
 from ..services.logs.commands import GetLogEvents, LogEvent
 from ..simulation import START, InvocationResult, Simulation
 from . import FAILED, FINE
@@ -36,6 +37,9 @@ def command(function: str, event: str | None, project: Path | None, start: str, 
         click.echo(json.dumps(_as_dict(result, log), ensure_ascii=False, indent=2))
     else:
         click.echo("".join(log), nl=False, err=True)
+        fix = hint(result.payload.get("errorType")) if result.function_error and result.payload else None
+        if fix is not None:
+            click.echo(f"fix: {fix}", err=True)
         click.echo(json.dumps(result.payload, ensure_ascii=False, indent=2))
     return FINE if result.function_error is None else FAILED
 

@@ -43,31 +43,32 @@ def command(
     """
     files = scenarios(list(paths))
     results: list[runner.Result] = []
-    wrong: list[UserError] = []
+    wrong: dict[Path, list[UserError]] = {}
     out = _open(trace)
     try:
         for file, shown in files:
             try:
                 result = runner.run(file, seed=seed, shuffle_ties=shuffle_ties)
             except UserError as error:
-                wrong += error.errors if isinstance(error, UserErrors) else [error]
+                wrong[file] = error.errors if isinstance(error, UserErrors) else [error]
                 continue
             results.append(result)
             if out is not None:
                 _write_trace(out, result, shown, shuffle_ties)
             if not as_json:
-                _show(result, shuffle_ties)
+                _show(result)
     finally:
         if out is not None:
             out.close()
+    mistakes = {error.render(): error for errors in wrong.values() for error in errors}
     if junit is not None:
-        _write(junit, report.junit(results))
+        _write(junit, report.junit(results, wrong))
     if as_json:
         click.echo(json.dumps([_as_dict(result) for result in results], ensure_ascii=False, indent=2))
     else:
-        _summary(results, len(wrong))
-    if wrong:
-        raise UserErrors(list({error.render(): error for error in wrong}.values()))
+        _summary(results, len(mistakes))
+    if mistakes:
+        raise UserErrors(list(mistakes.values()))
     return FINE if all(result.passed for result in results) else FAILED
 
 
@@ -117,16 +118,17 @@ def _write_trace(out: TextIO, result: runner.Result, shown: str, shuffle_ties: i
 # --- what people see ----------------------------------------------------------------------------
 
 
-def _show(result: runner.Result, shuffle_ties: int | None) -> None:
+def _show(result: runner.Result) -> None:
     mark = click.style("✓", fg="green") if result.passed else click.style("✗", fg="red", bold=True)
     took = f"virtual {duration(result.virtual_ms)} in {duration(max(1, round(result.real_s * 1000)))}"
     count = result.invocations
     click.echo(f"{mark} {result.name}  {took}, {count} invocation{'' if count == 1 else 's'}")
     for failure in result.failures:
         click.echo("\n".join(f"    {line}" for line in failure.splitlines()))
+    for fix in result.fixes():
+        click.echo(f"    fix: {fix}")
     if not result.passed:
-        ties = "" if shuffle_ties is None else f" --shuffle-ties {shuffle_ties}"
-        click.echo(f"    to run it again: simtriggers test {result.path} --seed {result.seed}{ties}")
+        click.echo(f"    to run it again: {result.again()}")
 
 
 def _summary(results: list[runner.Result], wrong: int) -> None:

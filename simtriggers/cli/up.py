@@ -32,15 +32,6 @@ _SETTING_UP = frozenset(
 )
 """Rows of the start, which the list of what is up replaces; --verbose shows them."""
 
-_HINTS = {
-    "Runtime.ImportModuleError": "install what is missing where simtriggers runs, or give the function the"
-    " interpreter that has it with python:; a saved fix is taken over at once",
-    "Runtime.HandlerNotFound": "correct handler: in the project file, or define the function in the module",
-    "Runtime.UserCodeSyntaxError": "mend the line; a saved fix is taken over at once",
-    "Sandbox.Timedout": "make it faster, or give the function a longer timeout:",
-}
-"""What to do about an error of the runtime's, shown below the failed invocation."""
-
 
 class Terminal:
     """The live simulator's screen: plain lines on standard output, colour where it is a terminal.
@@ -72,15 +63,15 @@ class Terminal:
 
     def row(self, row: TraceRow) -> None:
         """A trace row was committed."""
-        from ..explain import narrate
+        from ..explain import hint, narrate
 
         hidden = _MINOR if self._app is not None else _MINOR | _SETTING_UP
         if self._verbose or row.kind not in hidden:
             bad = row.kind.endswith(("Failed", "Dropped", "Skipped")) or "DeadLetter" in row.kind
             self._say(narrate(row, self._payload), "bad" if bad else "")
-            hint = _HINTS.get(str(row.details.get("error_type"))) if row.kind == "InvocationFailed" else None
-            if hint is not None:
-                self._say(f"{'':14}fix: {hint}", "good")
+            fix = hint(row.details.get("error_type"), live=True) if row.kind == "InvocationFailed" else None
+            if fix is not None:
+                self._say(f"{'':14}fix: {fix}", "good")
 
     def _payload(self, digest: str) -> str | None:
         return None

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 
 from ..errors import UserError, UserErrors
+from ..project.handlers import unparsable
 from ..project.load import load_yaml
-from ..project.model import FILE, load_project
+from ..project.model import FILE, find_project, load_project
 from ..scenario.load import load_scenario
 from . import FINE, USAGE
 
@@ -21,6 +22,8 @@ from . import FINE, USAGE
 @click.option("--json", "as_json", is_flag=True, help="Print the mistakes as JSON.")
 def command(paths: tuple[Path, ...], as_json: bool) -> int:
     """Check projects and scenarios in PATHs (files or folders; default: here), and run nothing.
+
+    The files of handlers are read as well; whether what they import is there shows when they run.
 
     Of a folder: its simtriggers.yaml and the scenarios in its folder scenarios/. Exits with 2 when
     something is wrong, after it has shown all of it.
@@ -67,11 +70,26 @@ def _is_scenario(file: Path) -> bool:
 
 
 def _mistakes(file: Path) -> list[UserError]:
+    return [*_wrong(file), *_wrong_code(file)]
+
+
+def _wrong_code(file: Path) -> Iterator[UserError]:
+    """Handlers that are no Python, of a project or of a scenario with functions of its own."""
+    try:
+        path = file if file.is_file() else find_project(file)
+        data = load_yaml(path).data
+    except UserError:
+        return
+    if isinstance(data, dict):
+        yield from unparsable(data.get("functions"), path.parent)
+
+
+def _wrong(file: Path) -> list[UserError]:
     try:
         if file.exists() and file.suffix in (".yaml", ".yml") and _is_scenario(file):
             load_scenario(file)
         else:
-            load_project(file)
+            load_project(file.parent if file.name == FILE and not file.exists() else file)
     except UserErrors as errors:
         return errors.errors
     except UserError as error:

@@ -5,6 +5,7 @@ Reads rows and keeps no books of its own. Works on a running state file, a trace
 
 from .book import Book, MemoryBook, StateBook, read_trace_file
 from .causes import chain, is_first_cause, origin
+from .hints import hint, hints
 from .why import Explanation, NotFound, explain, row_dict, why
 from .wording import detail, narrate
 
@@ -17,6 +18,8 @@ __all__ = [
     "chain",
     "detail",
     "explain",
+    "hint",
+    "hints",
     "is_first_cause",
     "narrate",
     "origin",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import UserError, Where
 from .load import suggest
 
 
@@ -21,7 +23,8 @@ class HandlerProblem:
 def handler_problem(folder: Path, handler: str) -> HandlerProblem | None:
     """What is wrong with a Python handler below `folder`, or None when it looks sound.
 
-    A module that cannot be parsed, or that builds its names as it runs, is left for the run to judge.
+    A module that cannot be parsed, or that builds its names as it runs, is left for the run to judge; see also
+    `unparsable`.
     """
     module, _, function = handler.rpartition(".")
     path = module.replace("/", ".").split(".")
@@ -45,6 +48,37 @@ def handler_problem(folder: Path, handler: str) -> HandlerProblem | None:
         f"{handler!r}: {source.name} has no function {function!r}",
         near or f"define {function} in {source.name}",
     )
+
+
+def unparsable(functions: object, folder: Path) -> Iterator[UserError]:
+    """The errors of handlers' files that are no Python, each file once. `functions` is that section as data,
+    which may have any mistake; `folder` is where its paths start.
+
+    A function with an interpreter of its own is left to that one.
+    """
+    seen: set[Path] = set()
+    for function in functions.values() if isinstance(functions, dict) else ():
+        if not isinstance(function, dict) or function.get("stub") or function.get("python"):
+            continue
+        handler, code = function.get("handler"), function.get("code_uri", ".")
+        if isinstance(handler, str) and isinstance(code, str) and "." in handler:
+            source = _source(folder / code, handler.rpartition(".")[0].replace("/", ".").split("."))
+            if source is not None and source not in seen:
+                seen.add(source)
+                yield from _no_python(source)
+
+
+def _no_python(source: Path) -> Iterator[UserError]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(source.read_bytes(), str(source), "exec", dont_inherit=True)
+        except SyntaxError as error:
+            where = Where(str(source), error.lineno or 0, error.offset or 0)
+            line = (error.text or "").strip()
+            yield UserError(f"a handler's file is no Python: {error.msg}", where=where, rule=line, fix="mend the line")
+        except (OSError, ValueError) as error:
+            yield UserError(f"a handler's file cannot be read: {error}", where=Where(str(source)), fix="save it again")
 
 
 def _source(folder: Path, path: list[str]) -> Path | None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import UserError
+from ..explain.texts import cut
 from ..kernel.clock import iso_ms
 from ..kernel.trace import TraceRow
 from ..operations import QueueOperations, as_text
@@ -154,7 +155,7 @@ def _messages(expected: MessagesExpectation, view: View) -> list[str]:
     found: list[str] = []
     wanted = [message for message in there if _holds(message, expected)]
     if not _fits(expected, len(wanted)):
-        bodies = "; ".join(message.body[:120] for message in there[:5])
+        bodies = "; ".join(cut(message.body, 120) for message in there[:5])
         actual = f"{len(wanted)} of {len(there)} that lie there" + (f": {bodies}" if bodies else "")
         what += f" with body {as_text(expected.body)}" if expected.body is not None else ""
         what += f" with attributes {as_text(expected.attributes)}" if expected.attributes else ""

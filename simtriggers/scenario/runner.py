@@ -10,6 +10,7 @@ from typing import Any
 
 from ..engine.engine import StepFailed
 from ..errors import AwsFault, Deadlock, InvariantBroken, RunLimit, UserError
+from ..explain.hints import hints
 from ..kernel.trace import TraceRow, jsonl, select
 from ..project.load import load_yaml
 from ..simulation import Simulation
@@ -32,6 +33,7 @@ class Result:
     real_s: float
     virtual_ms: int
     simulation: Simulation
+    shuffle_ties: int | None = None
     steps: int = 0
     invocations: int = 0
     checks: int = 0
@@ -45,6 +47,15 @@ class Result:
     def rows(self) -> list[TraceRow]:
         """The trace."""
         return self.simulation.trace
+
+    def fixes(self) -> list[str]:
+        """What to do about errors of the runtime's that made handlers fail; empty when it passed."""
+        return [] if self.passed else hints(self.rows())
+
+    def again(self) -> str:
+        """The command line that runs it once more."""
+        ties = "" if self.shuffle_ties is None else f" --shuffle-ties {self.shuffle_ties}"
+        return f"simtriggers test {self.path} --seed {self.seed}{ties}"
 
     def trace_lines(self) -> Iterator[str]:
         """The lines of the trace file."""
@@ -117,6 +128,7 @@ def run(
         time.perf_counter() - started,
         virtual_ms,
         simulation,
+        shuffle_ties,
         simulation.engine.steps,
         expect.count_invocations(simulation),
         checks,

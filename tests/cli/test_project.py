@@ -133,6 +133,61 @@ def test_a_project_that_cannot_be_read(shell: Shell, tmp_path: Path, text: str |
     assert shell("validate", str(tmp_path / "missing.yaml")).code == 2
 
 
+def test_an_empty_folder_is_told_how_to_begin(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in ([], [str(tmp_path)], ["simtriggers.yaml"]):
+        done = shell("validate", *arguments)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"there is no simtriggers.yaml in {tmp_path}\n")
+        assert "simtriggers init" in done.err
+
+
+def test_handlers_that_are_no_python_are_found(shell: Shell, demo: Path) -> None:
+    (demo / "handlers.py").write_text("import nowhere\n\ndef ingest(event, context:\n    return event\n")
+    done = shell("validate")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines() == [
+        "handlers.py:3:11: a handler's file is no Python: '(' was never closed",
+        "  def ingest(event, context:",
+        "  fix: mend the line",
+        "1 mistake in 2 files",
+    ]
+    [error] = json.loads(shell("validate", "--json").out)["errors"]
+    assert (error["file"], error["line"], error["column"]) == ("handlers.py", 3, 11)
+
+
+def test_handlers_are_read_beside_every_other_mistake(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "app.py").write_text("return 1\n")
+    (tmp_path / "code" / "nul.py").write_bytes(b"\0")
+    (tmp_path / "simtriggers.yaml").write_text(
+        """
+queues: {q: {visibilty_timeout: 1m}}
+functions:
+  one: {handler: app.one, code_uri: code}
+  two: {handler: app.two, code_uri: code}
+  odd: {handler: nul.odd, code_uri: code}
+  other: {handler: app.one, code_uri: code, python: /usr/bin/python2}
+  stub: {stub: [{returns: 1}]}
+  wrong: 5
+"""
+    )
+    lines = shell("validate", str(tmp_path)).err.splitlines()
+    assert lines[-1] == "4 mistakes in 1 file"
+    assert [line for line in lines if "app.py" in line] == [
+        f"{tmp_path}/code/app.py:1:1: a handler's file is no Python: 'return' outside function"
+    ]
+    assert [line.partition(": ")[0] for line in lines if "nul.py" in line] == [f"{tmp_path}/code/nul.py"]
+    assert "did you mean 'visibility_timeout'?" in "\n".join(lines)
+
+
+def test_handlers_that_warn_are_fine(shell: Shell, demo: Path) -> None:
+    with (demo / "handlers.py").open("a") as file:
+        file.write("\nassert (1, 'always true')\n")
+    done = shell("validate")
+    assert (done.code, done.err) == (0, "")
+
+
 def test_a_scenario_that_stands_alone(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "alone.yaml").write_text("queues: {q: {}}\nsteps: [{send_message: {queue: q, body: x}}]\n")
     assert shell("validate", str(tmp_path)).out == "ok: nothing wrong in 1 file\n"
@@ -230,6 +285,27 @@ def test_a_function_that_fails(shell: Shell, demo: Path) -> None:
     assert done.code == 1
     assert json.loads(done.out)["errorType"] == "KeyError"
     assert "[ERROR] KeyError: 'time'" in done.err
+
+
+@pytest.mark.parametrize(
+    "code, fix",
+    [
+        ("def nightly(event, context:", "mend the line"),
+        (
+            "import nowhere\ndef nightly(*_): ...",
+            "install what is missing where simtriggers runs, or give the function the interpreter",
+        ),
+        ("import time\ndef nightly(*_): time.sleep(60)", "make it faster, or give the function a longer timeout:"),
+        ("def nightly(*_): raise ValueError(5)", None),
+    ],
+)
+def test_what_to_do_about_errors_of_the_runtime(shell: Shell, demo: Path, code: str, fix: str | None) -> None:
+    (demo / "handlers.py").write_text(f"def ingest(*_): ...\ndef process(*_): ...\n{code}\n")
+    done = shell("invoke", "nightly")
+    assert done.code == 1
+    said = [line for line in done.err.splitlines() if line.startswith("fix: ")]
+    assert [line.startswith(f"fix: {fix}") for line in said] == ([] if fix is None else [True])
+    assert "taken over" not in done.err
 
 
 def test_where_events_come_from(shell: Shell, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,34 @@ def test_a_junit_report(shell: Shell, demo: Path) -> None:
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     assert [case.get("name") for case in suite] == ["a_bad", "first"]
     assert [len(case) for case in suite] == [1, 0]
+    [failure] = suite[0]
+    message = "scenarios/a_bad.yaml:4:10: messages in orders, expected: 5, actual: 0 of 0 that lie there"
+    assert (failure.get("type"), failure.get("message")) == ("expectation", message)
+    assert str(failure.text).endswith("\n\nto run it again: simtriggers test scenarios/a_bad.yaml --seed 1")
+
+
+def test_a_scenario_that_cannot_be_run_is_an_error_of_the_report(shell: Shell, demo: Path) -> None:
+    (demo / "scenarios" / "a_wrong.yaml").write_text(
+        "project: ../simtriggers.yaml\nsteps: [{advnce: 1h}]\nexpect: [{queue_depth: {queue: orders}}]\n"
+    )
+    assert shell("test", "--junit", "out.xml").code == 2
+    suite = ET.parse(demo / "out.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
+    [error] = next(case for case in suite if case.get("name") == "a_wrong")
+    message = "scenarios/a_wrong.yaml:2:10: steps[0] has an unknown key 'advnce' (and 1 more)"
+    assert (error.tag, error.get("type"), error.get("message")) == ("error", "mistake", message)
+    assert "did you mean 'advance'?" in str(error.text)
+
+
+def test_what_to_do_about_errors_of_the_runtime(shell: Shell, demo: Path) -> None:
+    (demo / "handlers.py").write_text(
+        "import nowhere\ndef ingest(*_): ...\ndef process(*_): ...\ndef nightly(*_): ...\n"
+    )
+    done = shell("test", "--junit", "out.xml")
+    assert done.code == 1
+    [fix] = [line for line in done.out.splitlines() if line.startswith("    fix: ")]
+    assert fix.startswith("    fix: ingest, process, nightly: install what is missing")
+    assert fix.strip() in (demo / "out.xml").read_text()
 
 
 def test_a_trace_file(shell: Shell, demo: Path) -> None:

@@ -243,6 +243,6 @@ def test_the_junit_report_is_xml_with_the_failures(tmp_path: Path) -> None:
     assert cases[0].find("failure") is None
     failure = cases[1].find("failure")
     assert failure is not None
-    assert failure.get("message", "").endswith("objects in uploads")
+    assert failure.get("message", "").endswith("objects in uploads, expected: 2, actual: 1: a<b> (and 1 more)")
     assert "actual:   1: a<b>" in (failure.text or "")
     assert "trace rows of kind MessageSent" in (failure.text or "")
