@@ -21,6 +21,10 @@ class Names:
         """`https://sqs.REGION.amazonaws.com/ACCOUNT/NAME`."""
         return f"https://sqs.{self.region}.amazonaws.com/{self.account}/{name}"
 
+    def topic(self, name: str) -> str:
+        """`arn:aws:sns:REGION:ACCOUNT:NAME`."""
+        return f"arn:aws:sns:{self.region}:{self.account}:{name}"
+
     def bucket(self, name: str) -> str:
         """`arn:aws:s3:::NAME`: no region and no account."""
         return f"arn:aws:s3:::{name}"

@@ -1,12 +1,15 @@
 """The message attributes that AWS adds to an event which ends in a dead-letter queue. Pure.
 
-Only EventBridge adds any: those of Lambda's own dead-letter queues belong to Lambda.
-Source: Amazon EventBridge User Guide, "Using dead-letter queues to process undelivered events".
+Only EventBridge adds any: those of Lambda's own dead-letter queues belong to Lambda, and SNS sends exactly
+what the subscription would have got. Source: Amazon EventBridge User Guide, "Using dead-letter queues to
+process undelivered events"; Amazon SNS Developer Guide, "Amazon SNS dead-letter queues".
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+
+from .limits import SQS
 
 _EVENTBRIDGE_CODES = {
     # No such target: an ARN of nothing, a queue or a function that is gone.
@@ -56,13 +59,15 @@ def dead_letter_attributes(
     condition: str | None,
     retries: int,
 ) -> tuple[tuple[str, str], ...]:
-    """The attributes of a given-up delivery, as pairs like ("message_attribute:RULE_ARN", "String:arn:…").
+    """The context of a given-up delivery's letter, pairs like ("message_attribute:RULE_ARN", "String:arn:…").
 
     `policy_name` is RetryPolicy.name; one without attributes gives (). `context` is the delivery's; its
     `rule_arn` is RULE_ARN. `error_code` and `error_message` are what the target answered last.
     `condition` is `MaximumRetryAttempts`, `MaximumEventAgeInSeconds`, or None for an error that is never
     retried: then there is no EXHAUSTED_RETRY_CONDITION. `retries` does not count the first attempt.
     """
+    if policy_name == "sns":
+        return _as_it_was(context)
     if policy_name != "eventbridge":
         return ()
     found = {
@@ -75,3 +80,17 @@ def dead_letter_attributes(
     }
     # A message attribute cannot be empty.
     return tuple((f"message_attribute:{name}", f"String:{text}") for name, text in found.items() if text)
+
+
+_MESSAGE_ATTRIBUTE = "message_attribute:"
+_KEPT = (_MESSAGE_ATTRIBUTE, "system_attribute:", "group_id", "deduplication_id", "subject", "sender_id")
+
+
+def _as_it_was(context: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """What a queue would have got beside the body. Unverified: a message with more attributes than a queue
+    takes, which is why it is here, arrives without them."""
+    kept = tuple(pair for pair in context if pair[0].startswith(_KEPT))
+    attributes = sum(name.startswith(_MESSAGE_ATTRIBUTE) for name, _ in kept)
+    if attributes <= SQS.message_attributes:
+        return kept
+    return tuple(pair for pair in kept if not pair[0].startswith(_MESSAGE_ATTRIBUTE))

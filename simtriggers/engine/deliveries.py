@@ -90,7 +90,7 @@ def _given_up(
         {"target": entry.arn, "dead_letter": delivery.dead_letter, "reason": reason, "payload": delivery.payload},
     )
     letter = Delivery(
-        payload=delivery.payload,
+        payload=dict(delivery.context).get("dead_letter_payload", delivery.payload),
         policy=DEAD_LETTER_POLICY,
         attempt=1,
         first_ms=now_ms,

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from typing import Any
 
-from ..kernel.effects import Payload, Statement
+from ..kernel.effects import Payload, Statement, fill
 from ..kernel.service import Description, Resource, Row
 from .router import Router
 
@@ -80,6 +80,8 @@ class DatabaseReader:
         try:
             return self._payloads[digest]
         except KeyError:
+            if "~" in digest:
+                return fill(digest, self.payload)
             row = self._connection.execute(_PAYLOAD, (digest,)).fetchone()
             if row is None:
                 raise LookupError(f"no payload {digest}") from None

@@ -18,7 +18,7 @@ from ..kernel.effects import Statement
 _DIGEST = re.compile(r"\b[0-9a-f]{32}\b")
 _COMMANDS = "SELECT command FROM agenda UNION ALL SELECT command FROM failed_steps"
 _OF_TRACE = (
-    "SELECT value FROM trace, json_each(trace.details)"
+    "SELECT substr(value, 1, 32) FROM trace, json_each(trace.details)"
     " WHERE json_each.type = 'text' AND (key = 'payload' OR key LIKE '%!_payload' ESCAPE '!')"
 )
 
@@ -63,7 +63,10 @@ def _forget_payloads(connection: sqlite3.Connection, payload_columns: Sequence[t
     waiting: set[str] = set()
     for (command,) in connection.execute(_COMMANDS):
         waiting.update(_DIGEST.findall(command))
-    sources = [f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL" for table, column in payload_columns]
+    # A template's texts are named by its digest and what fills it: see kernel.effects.filled.
+    sources = [
+        f"SELECT substr({column}, 1, 32) FROM {table} WHERE {column} IS NOT NULL" for table, column in payload_columns
+    ]
     kept = " UNION ALL ".join([*sources, _OF_TRACE, "SELECT value FROM json_each(?)"])
     deleted = connection.execute(f"DELETE FROM payloads WHERE digest NOT IN ({kept})", (json.dumps(sorted(waiting)),))
     return deleted.rowcount

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from ..errors import UserError
 from ..kernel.clock import parse_iso
+from ..kernel.effects import fill
 from ..kernel.trace import TraceRow, select
 
 BATCH_STARTED = "BatchStarted"
@@ -221,6 +222,9 @@ class StateBook:
 
     def payload(self, digest: str) -> str | None:
         """The text of a payload that is still kept."""
+        if "~" in digest:
+            template = self.payload(digest.partition("~")[0])
+            return None if template is None else fill(digest, lambda _: template)
         with closing(self._connection.execute("SELECT body FROM payloads WHERE digest = ?", (digest,))) as found:
             row = found.fetchone()
         return None if row is None else str(row[0])

@@ -22,6 +22,9 @@ ACTS = frozenset(
         "BucketCreated", "BucketChanged", "BucketUnwired", "BucketRemoved",
         "QueueCreated", "QueueUpdated", "QueueNoLongerDeclared", "QueueDeleted",
         "MappingEnabled", "MappingDisabled",
+        "MessagePublished", "MessageDeduplicated", "TopicCreated", "TopicUpdated", "TopicNoLongerDeclared",
+        "TopicDeleted", "SubscriptionCreated", "SubscriptionUpdated", "SubscriptionNoLongerDeclared",
+        "SubscriptionConfirmed", "SubscriptionDeleted", "SubscriptionConfirmationSent",
         "ScheduleStarted", "ScheduleStopped", "ScheduleEnded", "RuleTargetsChanged",
     }
 )  # fmt: skip

@@ -15,12 +15,16 @@ _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
 
 
 def resource(arn: str) -> str:
-    """`sqs:ingest` of a queue's ARN; `mapping:3f2a9c01` of an event source mapping's; `run` of none."""
+    """`sqs:ingest` of a queue's ARN; `mapping:3f2a9c01` of an event source mapping's, `sns:orders/5a6b7c8d` of
+    a subscription's; `run` of none."""
     if not arn.startswith("arn:") or arn.count(":") < 5:
         return arn or "run"
     if ":event-source-mapping:" in arn:
         return f"mapping:{name_of(arn)[:8]}"
     service = service_of(arn)
+    if service == "sns" and arn.count(":") > 5:
+        _, topic, subscription = arn.rsplit(":", 2)
+        return f"sns:{topic}/{subscription[:8]}"
     return f"{_SERVICES.get(service, service)}:{name_of(arn)}"
 
 

@@ -6,7 +6,7 @@ that creates a text puts it into `payloads`, and everything else holds `payload.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -59,6 +59,22 @@ def payload(body: str) -> Payload:
         body = body.encode("utf-8", "backslashreplace").decode()
         raw = body.encode()
     return Payload(blake2b(raw, digest_size=16).hexdigest(), body)
+
+
+SUBSTITUTE = "\x1a"
+"""The character that stands for what differs between the texts that `filled` makes of one template."""
+
+
+def filled(digest: str, text: str) -> str:
+    """What to use as the digest of a stored template with every SUBSTITUTE replaced by `text`, which has no
+    control characters: many texts that differ in a name are stored once."""
+    return f"{digest}~{text}"
+
+
+def fill(digest: str, body_of: Callable[[str], str]) -> str:
+    """The text behind a digest that `filled` made; `body_of` gives the template's."""
+    template, _, text = digest.partition("~")
+    return body_of(template).replace(SUBSTITUTE, text)
 
 
 # --- return addresses ---------------------------------------------------------------------------
@@ -114,7 +130,10 @@ class RetryPolicy:
     """How a delivery is retried. Delays double from `base_ms` up to `cap_ms`, with `jitter` (0 to 1) of
     each taken off at random; at most `maximum_retries` retries, none later than `maximum_age_ms` after
     the first attempt. `name` says whose policy it is ("eventbridge", "s3"), for the trace and for the
-    attributes that a dead-lettered delivery gets."""
+    attributes that a dead-lettered delivery gets.
+
+    With `phases`, (how many retries, delay of each in ms) pairs, the delays are theirs instead, and the
+    last pair's for what exceeds them."""
 
     name: str
     maximum_retries: int
@@ -122,6 +141,7 @@ class RetryPolicy:
     base_ms: int = 1000
     cap_ms: int = 300_000
     jitter: float = 0.0
+    phases: tuple[tuple[int, int], ...] = ()
 
 
 # --- effects ------------------------------------------------------------------------------------

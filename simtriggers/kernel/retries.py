@@ -5,6 +5,9 @@
 [RetryAt(at_ms=1000), RetryAt(at_ms=2000), RetryAt(at_ms=2000)]
 >>> next_attempt(policy, attempts=4, first_ms=0, now_ms=0, chance=0.0)
 Exhausted(condition='MaximumRetryAttempts')
+>>> phased = RetryPolicy("example", maximum_retries=9, maximum_age_ms=60_000, phases=((2, 0), (1, 500)))
+>>> [delay_ms(phased, attempts=n, chance=0.0) for n in (1, 2, 3, 4)]
+[0, 0, 500, 500]
 """
 
 from __future__ import annotations
@@ -30,8 +33,18 @@ class Exhausted:
 
 def delay_ms(policy: RetryPolicy, *, attempts: int, chance: float) -> int:
     """The wait after the `attempts`-th attempt (from 1); `chance` in [0, 1) places it in the jitter."""
+    if policy.phases:
+        return int(_of_phases(policy.phases, attempts) * (1 - policy.jitter * chance))
     full = min(policy.cap_ms, policy.base_ms << min(attempts - 1, 40))
     return max(1, int(full * (1 - policy.jitter * chance)))
+
+
+def _of_phases(phases: tuple[tuple[int, int], ...], retry: int) -> int:
+    for count, delay in phases:
+        if retry <= count:
+            return delay
+        retry -= count
+    return phases[-1][1]
 
 
 def next_attempt(

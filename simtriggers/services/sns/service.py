@@ -1,0 +1,39 @@
+"""Amazon SNS: which rule answers which command."""
+
+from __future__ import annotations
+
+from ...aws.contracts import Delivery, HttpEnded, PutResource, RemoveResource
+from ...kernel.service import Rule, Service
+from . import archive, endpoints, publish, resources, settings, store, subscriptions, topics
+from . import commands as c
+
+SERVICE = Service(
+    name=settings.SERVICE_NAME,
+    rules={
+        c.Publish: Rule(publish.view_publish, publish.decide_publish),
+        c.PublishBatch: Rule(publish.view_publish, publish.decide_publish_batch),
+        Delivery: Rule(publish.view_publish, publish.decide_publish),
+        c.CreateTopic: Rule(topics.view_topic, topics.decide_create),
+        c.SetTopicAttributes: Rule(topics.view_topic, topics.decide_set),
+        c.GetTopicAttributes: Rule(topics.view_topic, topics.decide_get),
+        c.ListTopics: Rule(topics.view_list, topics.decide_list),
+        c.Subscribe: Rule(subscriptions.view_subscribe, subscriptions.decide_subscribe),
+        c.ConfirmSubscription: Rule(subscriptions.view_confirm, subscriptions.decide_confirm),
+        c.Unsubscribe: Rule(subscriptions.view_subscription, subscriptions.decide_unsubscribe),
+        c.SetSubscriptionAttributes: Rule(subscriptions.view_subscription, subscriptions.decide_set),
+        c.GetSubscriptionAttributes: Rule(subscriptions.view_subscription, subscriptions.decide_get),
+        c.ListSubscriptions: Rule(subscriptions.view_list, subscriptions.decide_list),
+        c.ListSubscriptionsByTopic: Rule(subscriptions.view_list, subscriptions.decide_list),
+        PutResource: Rule(resources.view_put, resources.decide_put),
+        RemoveResource: Rule(resources.view_remove, resources.decide_remove),
+        c.SendRequest: Rule(endpoints.view_request, endpoints.decide_send),
+        HttpEnded: Rule(endpoints.view_request, endpoints.decide_ended),
+        c.ReplayMessages: Rule(archive.view_replay, archive.decide_replay),
+    },
+    migrations=store.MIGRATIONS,
+    parsers={settings.TOPIC: settings.parse_topic, settings.SUBSCRIPTION: settings.parse_subscription},
+    describe=topics.describe,
+    restarted=Rule(endpoints.view_restarted, endpoints.decide_restarted),
+    invariants=store.INVARIANTS,
+    payload_columns=store.PAYLOAD_COLUMNS,
+)
