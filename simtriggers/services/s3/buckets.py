@@ -12,13 +12,18 @@ from typing import Any
 from ...aws.contracts import PutResource, RemoveResource
 from ...kernel import resources
 from ...kernel.agenda import Entry
-from ...kernel.effects import Decision, Note, Refused, Write
+from ...kernel.clock import iso_ms
+from ...kernel.codec import to_json
+from ...kernel.effects import CancelTimer, Decision, Deliver, Note, Refused, Write, payload
 from ...kernel.ids import Ids
 from ...kernel.service import Description, Reader, Resource
 from . import store
 from .config import BUCKET, BucketSettings, parse_bucket
 from .events import MEMBERS, Notification, bucket_name_problem, find_overlap
-from .objects import NO_SUCH_BUCKET
+from .lifecycle import TIMER, timer_of
+from .publishing import DELIVERY, target_context
+from .records import request_ids
+from .work import NO_SUCH_BUCKET
 
 _INVALID_DESTINATIONS = "Unable to validate the following destination configurations"
 _ARGUMENT = {"sqs": "Queue", "sns": "Topic", "lambda": "CloudFunction"}
@@ -63,7 +68,10 @@ def decide_put_resource(view: Wanted, entry: Entry, *, now_ms: int, ids: Ids) ->
     details: dict[str, Any] = {"revision": revision, "notifications": len(view.settings.notifications)}
     if view.settings.folder:
         details["folder"] = view.settings.folder
-    return Decision(
+    if view.settings.versioning:
+        details["versioning"] = view.settings.versioning
+    note = Note(ids.row_id(), kind, entry.arn, command.name, entry.cause, details)
+    decision = Decision(
         revision,
         writes=[
             resources.put(
@@ -77,8 +85,42 @@ def decide_put_resource(view: Wanted, entry: Entry, *, now_ms: int, ids: Ids) ->
             ),
             Write(store.ADD_BUCKET, (entry.arn,)),
         ],
-        notes=[Note(ids.row_id(), kind, entry.arn, command.name, entry.cause, details)],
+        notes=[note],
         touched=[entry.arn],
+    )
+    before = None if existing is None else existing.config
+    if view.settings.lifecycle != (() if before is None else before.lifecycle):
+        decision.effects.append(timer_of(view.settings.lifecycle, now_ms, note.id))
+    if view.settings.test_event and (before is None or before.notifications != view.settings.notifications):
+        _test_events(decision, view.settings, note, now_ms=now_ms, ids=ids)
+    return decision
+
+
+def _test_events(decision: Decision, settings: BucketSettings, cause: Note, *, now_ms: int, ids: Ids) -> None:
+    """An s3:TestEvent to each queue and topic, as S3 sends when a configuration is saved."""
+    arns = dict.fromkeys(one.arn for one in settings.notifications if _service(one.arn) in ("sqs", "sns"))
+    for arn in arns:
+        request_id, host_id = request_ids(ids.take("s3.request", 64))
+        text = payload(notice_text(settings.facts.name, iso_ms(now_ms), request_id, host_id))
+        details = {"target": arn, "payload": text.digest}
+        note = Note(ids.row_id(), "TestEventSent", cause.arn, cause.subject, cause.id, details)
+        decision.notes.append(note)
+        decision.payloads.append(text)
+        context = target_context(cause.arn, arn)
+        decision.effects.append(Deliver(arn, text.digest, DELIVERY, note.id, context=context))
+
+
+def notice_text(bucket: str, time: str, request_id: str, host_id: str) -> str:
+    """The s3:TestEvent: no record, but a document of its own."""
+    return to_json(
+        {
+            "Service": "Amazon S3",
+            "Event": "s3:TestEvent",
+            "Time": time,
+            "Bucket": bucket,
+            "RequestId": request_id,
+            "HostId": host_id,
+        }
     )
 
 
@@ -142,6 +184,7 @@ def decide_remove_resource(view: Resource | None, entry: Entry, *, now_ms: int, 
     return Decision(
         None,
         writes=[resources.remove(entry.arn), *(Write(one, (entry.arn,)) for one in store.REMOVE_BUCKET)],
+        effects=[CancelTimer(TIMER)] if view.config.lifecycle else [],
         notes=[Note(ids.row_id(), "BucketRemoved", entry.arn, view.name, entry.cause)],
         touched=[entry.arn],
     )

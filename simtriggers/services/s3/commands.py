@@ -52,6 +52,29 @@ class PendingWrite:
     temporary: str
 
 
+@value
+class Properties:
+    """What an object has beside its content and content type. `metadata` are the user's names in lower
+    case, `headers` Cache-Control and the like as they were given; `acl` is a canned ACL."""
+
+    metadata: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    storage_class: str = "STANDARD"
+    headers: tuple[tuple[str, str], ...] = ()
+    acl: str = ""
+
+
+@value
+class Conditions:
+    """Under which a request is carried out; times are milliseconds. `*` in `if_none_match` of a write:
+    only if there is no such object."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_modified_since_ms: int | None = None
+    if_unmodified_since_ms: int | None = None
+
+
 # --- objects -------------------------------------------------------------------------------------
 
 
@@ -62,6 +85,8 @@ class PutObject:
     `size` in bytes; `etag` is the MD5 in hexadecimal. `body` is the content if the database is to keep
     it. `file` says that the content is a file of the bucket's folder: a file that is the same as the
     stored row says raises nothing. Without `principal` and `source_ip` the account's own user acts.
+    `operation` is PutObject, `POST Object` (a form), or what else ended as this put: CopyObject,
+    CompleteMultipartUpload. `copy` names the copy of a file's bytes that a versioned bucket keeps.
     """
 
     key: str
@@ -72,53 +97,74 @@ class PutObject:
     principal: str = ""
     source_ip: str = ""
     file: FileIdentity | None = None
+    properties: Properties | None = None
+    conditions: Conditions | None = None
+    operation: str = "PutObject"
+    copy: str = ""
 
 
 @value
 class ObjectPut:
-    """`changed` is False when a file was reported that was known already; then nothing happened."""
+    """`changed` is False when a file was reported that was known already; then nothing happened.
+    `version_id` is None in a bucket that never was versioned."""
 
     etag: str
     sequencer: str
     changed: bool = True
+    version_id: str | None = None
 
 
 @command(Overdue.RUN)
 class DeleteObject:
     """Delete an object and raise ObjectRemoved:Delete. Replies with `ObjectDeleted`, also for a key that
-    does not exist (as S3 does)."""
+    does not exist (as S3 does).
+
+    In a versioned bucket, without `version_id`, a delete marker is made (ObjectRemoved:DeleteMarkerCreated)
+    and the versions stay."""
 
     key: str
     principal: str = ""
     source_ip: str = ""
+    version_id: str = ""
+    conditions: Conditions | None = None
 
 
 @value
 class ObjectDeleted:
-    """`existed`: there was an object to delete."""
+    """`existed`: there was an object to delete. `version_id` is the marker's that was made, or of the
+    version that was deleted; `delete_marker` says that it is a marker."""
 
     existed: bool
+    version_id: str | None = None
+    delete_marker: bool = False
 
 
 @command(Overdue.RUN)
 class HeadObject:
-    """Replies with `ObjectInfo`, or refuses with 404."""
+    """Replies with `ObjectInfo`, or refuses with 404 (405 for a delete marker)."""
 
     key: str
+    version_id: str = ""
+    conditions: Conditions | None = None
 
 
 @command(Overdue.RUN)
 class GetObject:
-    """Replies with `StoredObject`, or refuses with NoSuchKey."""
+    """Replies with `StoredObject`, or refuses with NoSuchKey. `range` as in HTTP, `bytes=0-99`."""
 
     key: str
+    version_id: str = ""
+    conditions: Conditions | None = None
+    range: str = ""
 
 
 @value
 class ObjectInfo:
     """An object's facts. `place` says where its content is: `database`, `file` (the bucket's folder),
-    `store` (beside the folder: a key that cannot be a file) or `none` (only its size is known).
-    `cause` is the trace row of its ObjectCreated, 0 for one that was indexed."""
+    `store` (beside the folder: a key that cannot be a file), `copy` (beside the folder: an earlier version
+    of a file) or `none` (only its size is known). `cause` is the trace row of its ObjectCreated, 0 for one
+    that was indexed. `version_id` is None in a bucket that never was versioned. `restore_until_ms` is set
+    while an archived object has a temporary copy, `restore_under_way` until then."""
 
     key: str
     size: int
@@ -127,14 +173,24 @@ class ObjectInfo:
     content_type: str
     place: str
     cause: int
+    version_id: str | None = None
+    storage_class: str = "STANDARD"
+    metadata: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    restore_until_ms: int | None = None
+    restore_under_way: bool = False
+    copy: str = ""
 
 
 @value
 class StoredObject:
-    """An object with its content; `body` is None when the database does not hold it."""
+    """An object with its content; `body` is None when the database does not hold it. `content_range` is
+    set for a part of it, such as `bytes 0-99/1234` (status 206)."""
 
     info: ObjectInfo
     body: str | bytes | None
+    content_range: str | None = None
 
 
 @command(Overdue.RUN)
@@ -234,7 +290,7 @@ class BeginWrite:
     """Journal an API write before the disk is touched. Replies with the write's id (str).
 
     `operation` is `put` (with the identity that the file will have) or `delete`; `place` is `file` or
-    `store`.
+    `store`. `source` is the operation as PutObject names it.
     """
 
     operation: str
@@ -247,6 +303,10 @@ class BeginWrite:
     content_type: str = DEFAULT_CONTENT_TYPE
     principal: str = ""
     source_ip: str = ""
+    properties: Properties | None = None
+    conditions: Conditions | None = None
+    source: str = "PutObject"
+    copy: str = ""
 
 
 @command(Overdue.RUN)
@@ -280,17 +340,34 @@ def put_object(
     content_type: str = DEFAULT_CONTENT_TYPE,
     principal: str = "",
     source_ip: str = "",
+    properties: Properties | None = None,
+    conditions: Conditions | None = None,
+    operation: str = "PutObject",
 ) -> PutObject:
     """A PutObject whose content the database keeps: size and ETag are computed, bytes that are UTF-8
     become text, so that traces and the sqlite3 shell show them."""
     raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
-    kept: str | bytes = body
-    if isinstance(body, bytes):
-        try:
-            kept = body.decode()
-        except UnicodeDecodeError:
-            kept = body
-    return PutObject(key, len(raw), content_md5(raw), kept, content_type, principal, source_ip)
+    return PutObject(
+        key,
+        len(raw),
+        content_md5(raw),
+        body if isinstance(body, str) else as_kept(body),
+        content_type,
+        principal,
+        source_ip,
+        None,
+        properties,
+        conditions,
+        operation,
+    )
+
+
+def as_kept(raw: bytes) -> str | bytes:
+    """Text if these bytes are UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
 
 
 def content_md5(raw: bytes) -> str:

@@ -16,13 +16,12 @@ from ...aws.arn import Names
 from ...aws.contracts import PutResource
 from ...aws.quantities import Milliseconds, Settings
 from .events import Notification, Overlap, by_event, event_problem, filter_problem, find_overlap
+from .lifecycle_rules import LifecycleRule, Rule, parse_rule, rule_row
 from .records import BucketFacts, owner_id, user_principal
 
 BUCKET = "bucket"
 
-_VERSIONS = "versions of objects come with a later version"
-_LIFECYCLE = "lifecycle rules come with a later version"
-_BUSES = "EventBridge buses come with a later version"
+_BUSES = "a bucket sends all its events to EventBridge or none: write eventbridge: true beside notifications"
 _REPLICATION = "nothing is copied to another region"
 _LOCK = "objects are not locked"
 _ENCRYPTION = "nothing is encrypted here"
@@ -93,21 +92,21 @@ class S3Trigger(Trigger):
 
 
 class BucketNotification(Trigger):
-    """An item of a bucket's `notifications`: to a queue or to a function, by name."""
+    """An item of a bucket's `notifications`: to a queue, a function or a topic, by name."""
 
     NOT_YET: ClassVar[dict[str, str]] = {
-        "topic": "SNS topics come with a later version",
         "event_bridge": _BUSES,
         "eventbridge": _BUSES,
     }
 
     queue: str | None = None
     function: str | None = None
+    topic: str | None = None
 
     @model_validator(mode="after")
     def _one_target(self) -> BucketNotification:
-        if (self.queue is None) == (self.function is None):
-            raise ValueError("name one target: queue or function")
+        if sum(each is not None for each in (self.queue, self.function, self.topic)) != 1:
+            raise ValueError("name one target: queue, function or topic")
         return self
 
 
@@ -119,25 +118,23 @@ class BucketConfig(Settings):
     only indexed. `quiet_period` is how long a file must rest where the system cannot say whether it is
     still being written. `polling` looks at the folder regularly, for file systems that do not notify
     (network mounts). `ignore` replaces the default patterns of temporary names. `event_version`:
-    `classic` (2.1) or `unified` (2.5).
+    `classic` (2.1, and 2.3 for tagging, ACLs and lifecycle), `unified` (2.5) or `2.6`. `eventbridge`: all
+    events go to the default event bus too. `test_event`: queues and topics get an s3:TestEvent when they
+    are configured. Tags that begin with `aws:` are those that CloudFormation would set.
     """
 
     NOT_YET: ClassVar[dict[str, str]] = {
-        "versioning": _VERSIONS,
-        "versioning_configuration": _VERSIONS,
-        "versioned": _VERSIONS,
-        "lifecycle": _LIFECYCLE,
-        "lifecycle_configuration": _LIFECYCLE,
-        "lifecycle_rules": _LIFECYCLE,
+        "versioning_configuration": "write versioning: enabled",
+        "versioned": "write versioning: enabled",
+        "lifecycle": "write lifecycle_rules: […]",
+        "lifecycle_configuration": "write lifecycle_rules: […]",
         "event_bridge": _BUSES,
-        "eventbridge": _BUSES,
         "event_bridge_configuration": _BUSES,
-        "tags": "tags of buckets come with a later version",
         "replication": _REPLICATION,
         "replication_configuration": _REPLICATION,
         "object_lock": _LOCK,
         "object_lock_enabled": _LOCK,
-        "storage_class": "objects have the storage class STANDARD",
+        "storage_class": "an object is given its storage class when it is put",
         "encryption": _ENCRYPTION,
         "bucket_encryption": _ENCRYPTION,
         "kms_key_id": _ENCRYPTION,
@@ -162,8 +159,13 @@ class BucketConfig(Settings):
     quiet_period: Milliseconds = 500
     polling: bool = False
     ignore: tuple[str, ...] = DEFAULT_IGNORE
-    event_version: Literal["classic", "unified"] = "classic"
+    event_version: Literal["classic", "unified", "2.6"] = "classic"
     notifications: tuple[BucketNotification, ...] = ()
+    versioning: Literal["enabled", "suspended"] | None = None
+    eventbridge: bool = False
+    test_event: bool = False
+    tags: dict[str, str] = {}
+    lifecycle_rules: tuple[LifecycleRule, ...] = ()
 
     @field_validator("ignore")
     @classmethod
@@ -191,6 +193,13 @@ class BucketSettings:
     quiet_period_ms: int
     polling: bool
     ignore: tuple[str, ...]
+    account: str = ""
+    versioning: str = ""
+    eventbridge: bool = False
+    bus: str = ""
+    test_event: bool = False
+    tags: tuple[tuple[str, str], ...] = ()
+    lifecycle: tuple[Rule, ...] = ()
 
 
 def parse_bucket(config: dict[str, Any]) -> BucketSettings:
@@ -199,9 +208,12 @@ def parse_bucket(config: dict[str, Any]) -> BucketSettings:
         Notification(row["id"], row["arn"], tuple(row["events"]), row["prefix"], row["suffix"])
         for row in config["notifications"]
     )
-    name, account = config["name"], config["account"]
+    name, account, region = config["name"], config["account"], config["region"]
+    tags = tuple(config.get("tags", {}).items())
+    generated = tuple(tag for tag in tags if tag[0].startswith("aws:"))
+    version = config["event_version"]
     return BucketSettings(
-        facts=BucketFacts(name, f"arn:aws:s3:::{name}", config["region"], owner_id(account), config["event_version"]),
+        facts=BucketFacts(name, f"arn:aws:s3:::{name}", region, owner_id(account), version, generated),
         principal=user_principal(account),
         notifications=notifications,
         table=by_event(notifications),
@@ -211,6 +223,13 @@ def parse_bucket(config: dict[str, Any]) -> BucketSettings:
         quiet_period_ms=config["quiet_period_ms"],
         polling=config["polling"],
         ignore=tuple(config["ignore"]),
+        account=account,
+        versioning=config.get("versioning", ""),
+        eventbridge=config.get("eventbridge", False),
+        bus=f"arn:aws:events:{region}:{account}:event-bus/default",
+        test_event=config.get("test_event", False),
+        tags=tags,
+        lifecycle=tuple(parse_rule(row) for row in config.get("lifecycle_rules", ())),
     )
 
 
@@ -225,6 +244,8 @@ def bucket_notifications(
     for one in config.notifications:
         if one.queue is not None:
             wanted.append((one.queue, names.queue(one.queue), one))
+        elif one.topic is not None:
+            wanted.append((one.topic, names.topic(one.topic), one))
         else:
             assert one.function is not None
             wanted.append((one.function, names.function(one.function), one))
@@ -274,5 +295,10 @@ def bucket_resource(
             }
             for one in bucket_notifications(names, config, triggers)
         ],
+        "versioning": config.versioning or "",
+        "eventbridge": config.eventbridge,
+        "test_event": config.test_event,
+        "tags": config.tags,
+        "lifecycle_rules": [rule_row(rule, place) for place, rule in enumerate(config.lifecycle_rules, start=1)],
     }
     return names.bucket(name), PutResource(BUCKET, name, row)

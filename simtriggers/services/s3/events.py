@@ -14,7 +14,28 @@ from itertools import combinations
 from urllib.parse import quote_plus
 
 CREATED_PUT = "ObjectCreated:Put"
+CREATED_POST = "ObjectCreated:Post"
+CREATED_COPY = "ObjectCreated:Copy"
+CREATED_MULTIPART = "ObjectCreated:CompleteMultipartUpload"
 REMOVED_DELETE = "ObjectRemoved:Delete"
+REMOVED_MARKER = "ObjectRemoved:DeleteMarkerCreated"
+TAGGING_PUT = "ObjectTagging:Put"
+TAGGING_DELETE = "ObjectTagging:Delete"
+ACL_PUT = "ObjectAcl:Put"
+RESTORE_POST = "ObjectRestore:Post"
+RESTORE_COMPLETED = "ObjectRestore:Completed"
+RESTORE_DELETE = "ObjectRestore:Delete"
+EXPIRED_DELETE = "LifecycleExpiration:Delete"
+EXPIRED_MARKER = "LifecycleExpiration:DeleteMarkerCreated"
+TRANSITION = "LifecycleTransition"
+
+CREATED_BY = {
+    "PutObject": CREATED_PUT,
+    "POST Object": CREATED_POST,
+    "CopyObject": CREATED_COPY,
+    "CompleteMultipartUpload": CREATED_MULTIPART,
+}
+"""The event that each operation which makes an object raises."""
 
 _FAMILIES: dict[str, tuple[str, ...]] = {
     "ObjectCreated": ("Put", "Post", "Copy", "CompleteMultipartUpload"),
@@ -45,7 +66,12 @@ MEMBERS: dict[str, tuple[str, ...]] = {
 }
 """Every event name that the API takes, with the event types (no `s3:`) that it stands for."""
 
-CAUSED_HERE = frozenset({CREATED_PUT, REMOVED_DELETE})
+CAUSED_HERE = frozenset(
+    {
+        *CREATED_BY.values(), REMOVED_DELETE, REMOVED_MARKER, TAGGING_PUT, TAGGING_DELETE, ACL_PUT,
+        RESTORE_POST, RESTORE_COMPLETED, RESTORE_DELETE, EXPIRED_DELETE, EXPIRED_MARKER, TRANSITION,
+    }
+)  # fmt: skip
 """Event types that something in simtriggers raises so far."""
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_./*~-]*")

@@ -21,7 +21,8 @@ from .commands import (
     IndexFiles,
     ListFiles,
 )
-from .objects import NO_SUCH_BUCKET, Spot, removed, request_of, spot_of
+from .removal import removed
+from .work import NO_SUCH_BUCKET, PLACE, Spot, request_of, spot_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def view_gone(read: Reader, entry: Entry) -> GoneView:
         return GoneView(spot)
     writes = tuple(read.all(store.WRITES_OF_KEY, entry.arn, key))
     below = tuple(row[0] for row in read.all(store.KEYS_BELOW, entry.arn, key))
-    return GoneView(Spot(spot.bucket, spot.last, spot.row, writes), below)
+    return GoneView(Spot(spot.bucket, spot.last, spot.row, writes, spot.bus), below)
 
 
 def decide_gone(view: GoneView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
@@ -50,7 +51,7 @@ def decide_gone(view: GoneView, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
     if spot.bucket is None:
         return Decision(NO_SUCH_BUCKET)
     ours = any(store.pending_write(row).operation == "delete" for row in spot.writes)
-    if spot.row is None or spot.row[5] != "file" or ours:
+    if spot.row is None or spot.row[PLACE] != "file" or ours:
         return Decision(Gone(removed=False, below=view.below))
     request = request_of(spot.bucket.config, "", "", ids)
     decision = removed(spot, entry, command.key, request, now_ms=now_ms, ids=ids)
@@ -71,7 +72,7 @@ def decide_index(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) 
     rows = [
         (
             entry.arn, one.key, one.size, one.etag, "", now_ms, DEFAULT_CONTENT_TYPE, "file", None,
-            one.file.inode, one.file.mtime_ns, 0,
+            one.file.inode, one.file.mtime_ns, 0, "", "STANDARD", "", "",
         )
         for one in command.files
     ]  # fmt: skip

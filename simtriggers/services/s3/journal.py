@@ -6,16 +6,22 @@ row. After a crash whoever writes the files looks at what the disk holds and com
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from ...kernel.agenda import Entry
+from ...kernel.codec import to_json
 from ...kernel.effects import Decision, Note, Refused, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import store
-from .commands import AbortWrite, BeginWrite, CommitWrite, PendingWrite
-from .objects import NO_SUCH_BUCKET, NewObject, Spot, created, key_refused, removed, request_of, spot_of
+from .commands import AbortWrite, BeginWrite, CommitWrite, PendingWrite, Properties
+from .conditions import more_of
+from .events import CREATED_BY
+from .objects import NewObject, created, put_refused
+from .removal import removed
+from .work import NO_SUCH_BUCKET, Spot, request_of, spot_of
 
 NO_SUCH_WRITE = Refused("InternalError", "There is no such write in the journal.", 500)
 
@@ -37,7 +43,10 @@ def view_begin(read: Reader, entry: Entry) -> Spot:
 def decide_begin(view: Spot, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """Write the intent down; replies with its id."""
     command: BeginWrite = entry.command
-    refused = NO_SUCH_BUCKET if view.bucket is None else key_refused(command.key)
+    refused: Refused | None = NO_SUCH_BUCKET
+    if view.bucket is not None:
+        properties, conditions = command.properties, command.conditions
+        refused = put_refused(view, command.key, command.size, properties, conditions)
     if refused is not None:
         return Decision(refused)
     id = ids.hex("s3.write", 24)
@@ -45,8 +54,25 @@ def decide_begin(view: Spot, entry: Entry, *, now_ms: int, ids: Ids) -> Decision
     row = (
         id, entry.arn, command.operation, command.key, command.place, command.size, command.etag,
         inode, mtime_ns, command.temporary, command.content_type, command.principal, command.source_ip,
+        _put_of(command),
     )  # fmt: skip
     return Decision(id, writes=[Write(store.ADD_WRITE, row)])
+
+
+def _put_of(command: BeginWrite) -> str:
+    """What else the object is to have: '' for a plain put."""
+    given = command.properties
+    if given is None and command.source == "PutObject" and not command.copy:
+        return ""
+    given = given or Properties()
+    return to_json(
+        {
+            "more": more_of(given),
+            "storage_class": given.storage_class,
+            "event": CREATED_BY[command.source],
+            "copy": command.copy,
+        }
+    )
 
 
 def view_write(read: Reader, entry: Entry) -> WriteView:
@@ -66,7 +92,7 @@ def decide_commit(view: WriteView, entry: Entry, *, now_ms: int, ids: Ids) -> De
     write = view.write
     if write is None:
         return Decision(NO_SUCH_WRITE)
-    content_type, principal, source_ip = view.more
+    content_type, principal, source_ip, put = view.more
     request = request_of(view.spot.bucket.config, principal, source_ip, ids)
     if write.operation == "put":
         file = write.file if write.place == "file" else None
@@ -77,6 +103,7 @@ def decide_commit(view: WriteView, entry: Entry, *, now_ms: int, ids: Ids) -> De
             write.place,
             inode=None if file is None else file.inode,
             mtime_ns=None if file is None else file.mtime_ns,
+            **(json.loads(put) if put else {}),
         )
         decision = created(view.spot, entry, write.key, new, request, now_ms=now_ms, ids=ids)
     else:

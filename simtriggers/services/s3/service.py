@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from ...aws.contracts import PutResource, RemoveResource
-from ...kernel.service import Invariant, Rule, Service
-from . import buckets, commands, files, journal, objects, reading, store
+from ...kernel.service import Invariant, Service
+from . import buckets, store
 from .config import BUCKET, parse_bucket
+from .rules import RULES
+from .versions_store import MIGRATION_2
 
 SERVICE = Service(
     name="s3",
-    rules={
-        PutResource: Rule(buckets.view_put_resource, buckets.decide_put_resource),
-        RemoveResource: Rule(buckets.view_remove_resource, buckets.decide_remove_resource),
-        commands.PutObject: Rule(objects.view_put, objects.decide_put),
-        commands.DeleteObject: Rule(objects.view_delete, objects.decide_delete),
-        commands.HeadObject: Rule(reading.view_head, reading.decide_head),
-        commands.GetObject: Rule(reading.view_get, reading.decide_get),
-        commands.ListObjects: Rule(reading.view_list, reading.decide_list),
-        commands.FileGone: Rule(files.view_gone, files.decide_gone),
-        commands.IndexFiles: Rule(files.view_bucket, files.decide_index),
-        commands.ForgetFiles: Rule(files.view_bucket, files.decide_forget),
-        commands.ListFiles: Rule(files.view_list, files.decide_list),
-        commands.FolderScanned: Rule(files.view_bucket, files.decide_scanned),
-        commands.FileSkipped: Rule(files.view_bucket, files.decide_skipped),
-        commands.BeginWrite: Rule(journal.view_begin, journal.decide_begin),
-        commands.CommitWrite: Rule(journal.view_write, journal.decide_commit),
-        commands.AbortWrite: Rule(journal.view_write, journal.decide_abort),
-        commands.ListWrites: Rule(journal.view_list, journal.decide_list),
-    },
-    migrations=(store.MIGRATION_1,),
+    rules=RULES,
+    migrations=(store.MIGRATION_1, MIGRATION_2),
     parsers={BUCKET: parse_bucket},
     describe=buckets.describe_bucket,
     invariants=(
@@ -40,9 +23,17 @@ SERVICE = Service(
         Invariant(
             "s3.blob_without_object",
             "SELECT b.bucket, b.key FROM s3_blobs b LEFT JOIN s3_objects o"
-            " ON o.bucket = b.bucket AND o.key = b.key AND o.place = 'database' AND o.body IS NULL"
-            " WHERE o.key IS NULL ORDER BY b.bucket, b.key",
+            " ON o.bucket = b.bucket AND o.key = b.key AND o.version_id = b.version_id AND o.place = 'database'"
+            " AND o.body IS NULL LEFT JOIN s3_versions v ON v.bucket = b.bucket AND v.key = b.key"
+            " AND v.version_id = b.version_id AND v.place = 'database' AND v.body IS NULL"
+            " WHERE o.key IS NULL AND v.key IS NULL ORDER BY b.bucket, b.key",
+        ),
+        Invariant(
+            "s3.two_latest_versions",
+            "SELECT v.bucket, v.key FROM s3_versions v LEFT JOIN s3_objects o ON o.bucket = v.bucket AND o.key = v.key"
+            " WHERE v.noncurrent_ms IS NULL AND (o.key IS NOT NULL OR v.delete_marker = 0)"
+            " ORDER BY v.bucket, v.key",
         ),
     ),
-    payload_columns=(("s3_objects", "body"),),
+    payload_columns=(("s3_objects", "body"), ("s3_versions", "body")),
 )

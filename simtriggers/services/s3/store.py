@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ...kernel.effects import Statement
 from .commands import FileIdentity, FileState, ObjectInfo, PendingWrite
+from .versions_store import INFO, REMOVE_OF_BUCKET
 
 BELOW_LIMIT = 5000
 
@@ -63,21 +65,30 @@ CREATE TABLE s3_writes (
 CREATE INDEX s3_writes_by_key ON s3_writes (bucket, key);
 """
 
-_INFO = "key, size, etag, last_modified_ms, content_type, place, cause"
 _WRITE = "id, operation, key, size, etag, inode, mtime_ns, place, temporary"
 
 BUCKET_AND_OBJECT = Statement(
     "s3.bucket_and_object",
     "SELECT b.sequencer_ms, b.sequencer_count, o.size, o.etag, o.sequencer, o.inode, o.mtime_ns, o.place,"
-    " o.body FROM s3_buckets b LEFT JOIN s3_objects o ON o.bucket = b.bucket AND o.key = ?2"
+    " o.body, o.version_id, o.copy, o.last_modified_ms, o.storage_class, o.more"
+    " FROM s3_buckets b LEFT JOIN s3_objects o ON o.bucket = b.bucket AND o.key = ?2"
     " WHERE b.bucket = ?1 ORDER BY b.bucket",
 )
+SEQUENCERS = Statement(
+    "s3.sequencers", "SELECT sequencer_ms, sequencer_count FROM s3_buckets WHERE bucket = ? ORDER BY bucket"
+)
+OLDER = Statement(
+    "s3.older",
+    "SELECT key, size, etag, sequencer, inode, mtime_ns, place, body, version_id, copy, last_modified_ms,"
+    " storage_class, more FROM s3_objects WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND last_modified_ms <= ?4"
+    " AND storage_class <> ?5 ORDER BY place IN ('file', 'store'), key LIMIT ?6",
+)
 SCANNED = Statement("s3.scanned", "SELECT scanned_folder FROM s3_buckets WHERE bucket = ? ORDER BY bucket")
-OBJECT = Statement("s3.object", f"SELECT {_INFO}, body FROM s3_objects WHERE bucket = ? AND key = ? ORDER BY key")
-BLOB = Statement("s3.blob", "SELECT content FROM s3_blobs WHERE bucket = ? AND key = ? ORDER BY key")
+OBJECT = Statement("s3.object", f"SELECT {INFO}, body FROM s3_objects WHERE bucket = ? AND key = ? ORDER BY key")
+BLOB = Statement("s3.blob", "SELECT content FROM s3_blobs WHERE bucket = ? AND key = ? AND version_id = ? ORDER BY key")
 LIST_OBJECTS = Statement(
     "s3.list_objects",
-    f"SELECT {_INFO} FROM s3_objects WHERE bucket = ?1 AND key > ?2 AND key >= ?3 AND key < ?4 ORDER BY key LIMIT ?5",
+    f"SELECT {INFO} FROM s3_objects WHERE bucket = ?1 AND key > ?2 AND key >= ?3 AND key < ?4 ORDER BY key LIMIT ?5",
 )
 LIST_FILES = Statement(
     "s3.list_files",
@@ -95,7 +106,8 @@ WRITES_OF_KEY = Statement(
 WRITES = Statement("s3.writes", f"SELECT {_WRITE} FROM s3_writes WHERE bucket = ? ORDER BY number")
 WRITE_BY_ID = Statement(
     "s3.write_by_id",
-    f"SELECT {_WRITE}, content_type, principal, source_ip FROM s3_writes WHERE bucket = ? AND id = ? ORDER BY number",
+    f"SELECT {_WRITE}, content_type, principal, source_ip, put FROM s3_writes"
+    " WHERE bucket = ? AND id = ? ORDER BY number",
 )
 
 ADD_BUCKET = Statement(
@@ -110,23 +122,26 @@ SET_SCANNED = Statement("s3.set_scanned", "UPDATE s3_buckets SET scanned_folder 
 PUT_OBJECT = Statement(
     "s3.put_object",
     "INSERT INTO s3_objects (bucket, key, size, etag, sequencer, last_modified_ms, content_type, place, body,"
-    " inode, mtime_ns, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " inode, mtime_ns, cause, version_id, storage_class, more, copy)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (bucket, key) DO UPDATE SET size = excluded.size, etag = excluded.etag,"
     " sequencer = excluded.sequencer, last_modified_ms = excluded.last_modified_ms,"
     " content_type = excluded.content_type, place = excluded.place, body = excluded.body,"
-    " inode = excluded.inode, mtime_ns = excluded.mtime_ns, cause = excluded.cause",
+    " inode = excluded.inode, mtime_ns = excluded.mtime_ns, cause = excluded.cause,"
+    " version_id = excluded.version_id, storage_class = excluded.storage_class, more = excluded.more,"
+    " copy = excluded.copy",
 )
 DELETE_OBJECT = Statement("s3.delete_object", "DELETE FROM s3_objects WHERE bucket = ? AND key = ?")
 PUT_BLOB = Statement(
     "s3.put_blob",
-    "INSERT INTO s3_blobs (bucket, key, content) VALUES (?, ?, ?)"
-    " ON CONFLICT (bucket, key) DO UPDATE SET content = excluded.content",
+    "INSERT INTO s3_blobs (bucket, key, version_id, content) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (bucket, key, version_id) DO UPDATE SET content = excluded.content",
 )
-DELETE_BLOB = Statement("s3.delete_blob", "DELETE FROM s3_blobs WHERE bucket = ? AND key = ?")
+DELETE_BLOB = Statement("s3.delete_blob", "DELETE FROM s3_blobs WHERE bucket = ? AND key = ? AND version_id = ?")
 ADD_WRITE = Statement(
     "s3.add_write",
     "INSERT INTO s3_writes (id, bucket, operation, key, place, size, etag, inode, mtime_ns, temporary,"
-    " content_type, principal, source_ip) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    " content_type, principal, source_ip, put) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 )
 DELETE_WRITE = Statement("s3.delete_write", "DELETE FROM s3_writes WHERE bucket = ? AND id = ?")
 
@@ -135,6 +150,7 @@ REMOVE_BUCKET = (
     Statement("s3.remove_objects", "DELETE FROM s3_objects WHERE bucket = ?"),
     Statement("s3.remove_blobs", "DELETE FROM s3_blobs WHERE bucket = ?"),
     Statement("s3.remove_writes", "DELETE FROM s3_writes WHERE bucket = ?"),
+    *REMOVE_OF_BUCKET,
 )
 
 
@@ -152,10 +168,26 @@ def identity(inode: int | None, mtime_ns: int | None) -> FileIdentity | None:
     return None if inode is None or mtime_ns is None else FileIdentity(inode, mtime_ns)
 
 
-def object_info(row: tuple[Any, ...]) -> ObjectInfo:
-    """A row of LIST_OBJECTS, or the first seven columns of OBJECT."""
-    key, size, etag, last_modified_ms, content_type, place, cause = row[:7]
-    return ObjectInfo(key, size, etag, last_modified_ms, content_type, place, cause)
+def object_info(row: tuple[Any, ...], *, versioned: bool = False) -> ObjectInfo:
+    """A row of LIST_OBJECTS, or the first columns of OBJECT or OF_VERSION. In a bucket that is or was
+    versioned the null version has the id `null`."""
+    key, size, etag, last_modified_ms, content_type, place, cause, version_id, storage_class, more, copy = row[:11]
+    info = (key, size, etag, last_modified_ms, content_type, place, cause)
+    shown = version_id or ("null" if versioned else None)
+    if not more:
+        return ObjectInfo(*info, shown, storage_class, copy=copy)
+    known: dict[str, Any] = json.loads(more)
+    return ObjectInfo(
+        *info,
+        shown,
+        storage_class,
+        tuple(known.get("metadata", {}).items()),
+        tuple(known.get("headers", {}).items()),
+        tuple(known.get("tags", {}).items()),
+        known.get("restore_until_ms"),
+        bool(known.get("restore_under_way")),
+        copy,
+    )
 
 
 def file_state(row: tuple[Any, ...]) -> FileState:

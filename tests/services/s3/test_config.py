@@ -169,7 +169,7 @@ def test_what_is_written_is_what_is_read() -> None:
     [
         (S3Trigger, {"s3": "b", "events": ["s3:ObjectCreated"]}, "is not an S3 event"),
         (S3Trigger, {"s3": "b", "events": ["s3:*"]}, "is not an S3 event"),
-        (S3Trigger, {"s3": "b", "events": ["s3:ObjectCreated:Copy"]}, "is not supported yet"),
+        (S3Trigger, {"s3": "b", "events": ["s3:IntelligentTiering"]}, "is not supported yet"),
         (S3Trigger, {"s3": "b", "events": ["s3:Replication:*"]}, "is not supported yet"),
         (S3Trigger, {"s3": "b", "events": []}, "at least 1 item"),
         (S3Trigger, {"s3": "b", "prefix": "my docs/"}, "write 'my+docs/'"),
@@ -178,7 +178,20 @@ def test_what_is_written_is_what_is_read() -> None:
         (S3Trigger, {"s3": "b", "sufix": ".csv"}, "Extra inputs"),
         (BucketConfig, {"notifications": [{}]}, "name one target"),
         (BucketConfig, {"notifications": [{"queue": "q", "function": "f"}]}, "name one target"),
-        (BucketConfig, {"event_version": "2.1"}, "'classic' or 'unified'"),
+        (BucketConfig, {"event_version": "2.1"}, "'classic', 'unified' or '2.6'"),
+        (BucketConfig, {"versioning": True}, "'enabled' or 'suspended'"),
+        (BucketConfig, {"lifecycle_rules": [{}]}, "At least one action"),
+        (BucketConfig, {"lifecycle_rules": [{"expiration": {}}]}, "write days, or"),
+        (
+            BucketConfig,
+            {
+                "lifecycle_rules": [
+                    {"expiration": {"days": 3}, "transitions": [{"days": 3, "storage_class": "GLACIER"}]}
+                ]
+            },
+            "must be greater than",
+        ),
+        (BucketConfig, {"notifications": [{"topic": "t", "queue": "q"}]}, "name one target"),
         (BucketConfig, {"initial_files": "index", "quiet_period": "soon"}, "not a duration"),
         (BucketConfig, {"ignore": ["a/b"]}, "write one name"),
         (BucketConfig, {"ignore": ["/"]}, "write one name"),

@@ -10,7 +10,7 @@ from typing import Any
 from simtriggers.aws.arn import Names
 from simtriggers.kernel.agenda import ORDINARY, Entry
 from simtriggers.kernel.codec import decode, encode
-from simtriggers.kernel.effects import Decision, Deliver, Note, Statement
+from simtriggers.kernel.effects import CancelTimer, Decision, Deliver, Note, Statement, Timer
 from simtriggers.kernel.ids import Ids
 from simtriggers.kernel.service import Description, Resource
 from simtriggers.services.s3.service import SERVICE
@@ -32,6 +32,7 @@ class Sent:
     arn: str
     record: dict[str, Any]
     cause: int
+    context: tuple[tuple[str, str], ...] = ()
 
 
 class World:
@@ -51,6 +52,7 @@ class World:
         self.notes: list[Note] = []
         self.sent: list[Sent] = []
         self.decisions: list[Decision] = []
+        self.timers: dict[tuple[str, str], Timer] = {}
 
     # --- reader ---------------------------------------------------------------------------------
 
@@ -87,10 +89,22 @@ class World:
         rule = SERVICE.rules[type(command)]
         entry = Entry(self.now_ms, ORDINARY, arn, command, cause)
         decision = rule.decide(rule.view(self, entry), entry, now_ms=self.now_ms, ids=self.ids)
-        self._apply(decision)
+        self._apply(decision, arn)
         return decision.reply
 
-    def _apply(self, decision: Decision) -> None:
+    def until(self, now_ms: int) -> None:
+        """Let time pass: what timers are due by then is stepped, in order."""
+        while self.timers:
+            place = min(self.timers, key=lambda each: (self.timers[each].at_ms, each))
+            timer = self.timers[place]
+            if timer.at_ms > now_ms:
+                break
+            del self.timers[place]
+            self.now_ms = max(self.now_ms, timer.at_ms)
+            self.step(place[0], timer.command, timer.cause)
+        self.now_ms = now_ms
+
+    def _apply(self, decision: Decision, arn: str) -> None:
         self.db.execute("BEGIN")
         for write in decision.writes:
             run = self.db.executemany if write.many else self.db.execute
@@ -100,8 +114,14 @@ class World:
         self.notes.extend(decision.notes)
         self.payloads.update({one.digest: one.body for one in decision.payloads})
         for effect in decision.effects:
-            assert isinstance(effect, Deliver)
-            self.sent.append(Sent(effect.arn, json.loads(self.payloads[effect.payload]), effect.cause))
+            if isinstance(effect, Timer):
+                self.timers[arn, effect.key] = effect
+            elif isinstance(effect, CancelTimer):
+                self.timers.pop((arn, effect.key), None)
+            else:
+                assert isinstance(effect, Deliver)
+                text = self.payloads[effect.payload]
+                self.sent.append(Sent(effect.arn, json.loads(text), effect.cause, effect.context))
 
     def check(self) -> None:
         """Every invariant of the service holds."""
