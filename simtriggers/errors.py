@@ -48,6 +48,12 @@ class UserError(SimtriggersError):
         return "\n  ".join([head, *tail])
 
 
+def worded(error: Exception, *, about: str = "") -> UserError:
+    """The UserError of an error whose text is `problem; what to write`, as those of small languages are."""
+    problem, _, fix = str(error).partition("; ")
+    return UserError(f"{about}{problem}", fix=fix)
+
+
 class UserErrors(UserError):
     """Several user errors found in one pass; each is in `errors`, in file order."""
 

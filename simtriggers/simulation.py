@@ -23,12 +23,13 @@ from .aws.quantities import parse_duration_ms
 from .engine import checkers, snapshots
 from .engine.faults import FaultPlan
 from .engine.virtual import DAY_MS, Idle, VirtualEngine
-from .errors import AwsFault, SimtriggersError, UserError
+from .errors import AwsFault, SimtriggersError, UserError, worded
 from .kernel.clock import iso_ms, parse_iso
 from .kernel.effects import Refused
 from .kernel.trace import TraceRow, jsonl, select
 from .operations import BucketOperations, FunctionOperations, InvocationResult, Operation, QueueOperations
 from .project.declare import declare
+from .project.load import suggest
 from .project.model import Project, load_project
 from .registry import SERVICES
 from .runtimes import inline
@@ -60,7 +61,7 @@ def duration_ms(text: str | int | float) -> int:
     try:
         return parse_duration_ms(text)
     except ValueError as error:
-        raise UserError(str(error)) from None
+        raise worded(error) from None
 
 
 def _close(connection: sqlite3.Connection) -> None:
@@ -184,8 +185,8 @@ class Simulation:
         self._options = trace, check_invariants
         try:
             start_ms = parse_iso(start)
-        except ValueError as error:
-            raise UserError(f"start: {error}", fix="write a time such as 2026-01-15T12:00:00Z") from None
+        except ValueError:
+            raise UserError(f"start: {start!r} is not a time with a zone", fix=f"write one such as {START}") from None
         self.engine = VirtualEngine(
             SERVICES, start_ms=start_ms, seed=seed, shuffle_ties=shuffle_ties, trace_volume=trace
         )
@@ -256,7 +257,8 @@ class Simulation:
         declared = getattr(self.project.resources, section)
         if name not in declared:
             known = ", ".join(declared) or "none"
-            raise UserError(f"the project has no {section[:-1]} {name!r}", rule=f"{section}: {known}")
+            fix = suggest(name, declared)
+            raise UserError(f"the project has no {section[:-1]} {name!r}", rule=f"{section}: {known}", fix=fix)
 
     def perform(self, operation: Operation[T]) -> T:
         """Carry out one operation, from outside or from a running handler, and return its result."""

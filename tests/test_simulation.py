@@ -262,12 +262,21 @@ def test_why_a_run_stops() -> None:
 
 @pytest.mark.parametrize("wrong", ["soon", "-1s", -1, float("nan"), "", True])
 def test_a_duration_that_is_none_is_refused(wrong: Any) -> None:
-    with world(QUEUE) as sim, pytest.raises(UserError, match="is not a duration; write 250ms, 30s"):
+    with world(QUEUE) as sim, pytest.raises(UserError, match=r"is not a duration\n  fix: write 250ms, 30s"):
         sim.advance(wrong)
 
 
+def test_a_name_that_the_project_does_not_have_finds_the_nearest() -> None:
+    with world(QUEUE) as sim:
+        for call in (sim.queue, sim.bucket, sim.invoke):
+            with pytest.raises(UserError, match=r"the project has no .* 'jbs'"):
+                call("jbs")
+        with pytest.raises(UserError, match=r"queues: work\n  fix: did you mean 'work'\?"):
+            sim.queue("wrk")
+
+
 def test_a_start_without_a_zone_is_refused() -> None:
-    with pytest.raises(UserError, match=r"start: .*has no time zone.*\n  fix: write a time such as"):
+    with pytest.raises(UserError, match=r"start: .* is not a time with a zone\n  fix: write one such as"):
         world(QUEUE, start="2026-01-15T12:00:00")
 
 

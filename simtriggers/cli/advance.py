@@ -9,7 +9,7 @@ import urllib.request
 import click
 
 from ..aws.quantities import parse_duration_ms
-from ..errors import UserError
+from ..errors import UserError, worded
 
 
 @click.command("advance")
@@ -24,7 +24,7 @@ def command(duration: str, port: int, as_json: bool) -> None:
     try:
         parse_duration_ms(duration)
     except ValueError as error:
-        raise UserError(str(error)) from None
+        raise worded(error) from None
     answer = _post(port, {"advance": duration})
     print(json.dumps(answer) if as_json else f"it is {answer['time']} now")
 
@@ -45,7 +45,14 @@ def _post(port: int, step: dict[str, object]) -> dict[str, str]:
         raise UserError(text) from None
     except OSError as error:
         reason = getattr(error, "reason", error)
+        why = "nothing listens there" if isinstance(reason, ConnectionRefusedError) else _plain(reason)
         raise UserError(
-            f"no simulator answers on port {port}: {reason}",
+            f"no simulator answers on port {port}: {why}",
             fix="start one with `simtriggers up`, or name its port with --port",
         ) from None
+
+
+def _plain(reason: object) -> str:
+    """An error of the operating system's without its number."""
+    text = getattr(reason, "strerror", None) or str(reason)
+    return text[:1].lower() + text[1:]

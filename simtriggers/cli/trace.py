@@ -14,6 +14,7 @@ import click
 from ..aws.arn import name_of
 from ..errors import UserError
 from ..explain import Book, StateBook, narrate, row_dict
+from ..explain.wording import TEMPLATES
 from ..kernel.clock import parse_iso
 from ..kernel.trace import TraceRow
 from .books import open_books, trace_options
@@ -81,6 +82,8 @@ def command(
     """
     if follow and trace_file is not None:
         raise click.UsageError("--follow needs a state file; a trace file does not grow")
+    for kind in kinds:
+        _check_kind(kind)
     with open_books(state, trace_file, project) as books:
         for name, book in books:
             chosen = Filter(frozenset(kinds), subject, function, arn, _since_ms(since, book))
@@ -95,6 +98,15 @@ def command(
                 assert isinstance(book, StateBook)
                 for row in filter(chosen.takes, _newer(book, newest.id if newest else 0)):
                     show(row)
+
+
+def _check_kind(kind: str) -> None:
+    """A kind that no row can have would look like a trace in which nothing happened. Raises UserError."""
+    if kind not in TEMPLATES:
+        from ..project.load import suggest
+
+        fix = suggest(kind, TEMPLATES) or "leave --kind out to see all rows with their kinds"
+        raise UserError(f"no row of a trace is of kind {kind!r}", fix=fix)
 
 
 def _since_ms(since: str | None, book: Book) -> int | None:

@@ -12,7 +12,7 @@ import click
 from ..errors import UserError, UserErrors
 from ..project.handlers import unparsable
 from ..project.load import load_yaml
-from ..project.model import FILE, find_project, load_project
+from ..project.model import FILE, find_project, load_project, refuse_template
 from ..scenario.load import load_scenario
 from . import FINE, USAGE
 
@@ -86,6 +86,7 @@ def _wrong_code(file: Path) -> Iterator[UserError]:
 
 def _wrong(file: Path) -> list[UserError]:
     try:
+        refuse_template(file)
         if file.exists() and file.suffix in (".yaml", ".yml") and _is_scenario(file):
             load_scenario(file)
         else:

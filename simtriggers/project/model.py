@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from ..aws.arn import Names
 from ..aws.quantities import Milliseconds, Settings
-from ..errors import UserError
+from ..errors import UserError, Where
 from ..services.eventbridge.config import ScheduleTrigger, rule_name
 from ..services.lambda_.config import FunctionConfig, SqsTrigger, Target, check_function_name, check_variables
 from ..services.s3.config import BucketConfig, S3Trigger, overlap_of
@@ -30,6 +30,8 @@ from .validate import Tag, by_key, check, dotted
 
 FILE = "simtriggers.yaml"
 STATE = ".simtriggers/state.db"
+_TEMPLATES = ("template.yaml", "template.yml", "template.json")
+_OF_TEMPLATE = re.compile(r"""['"]?(AWSTemplateFormatVersion|Transform|Resources)['"]?\s*:""")
 ACCOUNT, REGION = "123456789012", "us-east-1"
 """Of a project that names none, on a machine that names none."""
 
@@ -159,8 +161,11 @@ def find_project(path: str | Path | None) -> Path:
     if chosen.is_dir():
         chosen = chosen / FILE
         if not chosen.exists():
+            here = chosen.parent
+            template = next((name for name in _TEMPLATES if (here / name).is_file()), None)
             raise UserError(
-                f"there is no {FILE} in {chosen.parent.resolve() if str(path or '.') == '.' else chosen.parent}",
+                f"there is no {FILE} in {here.resolve() if str(path or '.') == '.' else here}",
+                rule=f"{template} is there; SAM and CloudFormation templates are not read yet" if template else "",
                 fix="make a project with `simtriggers init`, or name the project file",
             )
     elif chosen.suffix in (".json", ".template"):
@@ -174,6 +179,7 @@ def find_project(path: str | Path | None) -> Path:
 def load_project(path: str | Path | None = None) -> Project:
     """Read and check a project. Raises UserError, or UserErrors with all that is wrong at once."""
     file = find_project(path)
+    refuse_template(file)
     document = load_yaml(file)
     model, errors = check(ProjectFile, document)
     if model is None:
@@ -182,6 +188,22 @@ def load_project(path: str | Path | None = None) -> Project:
     project = Project(model, file.parent.resolve(), _names(model), model.trace_retention)
     raise_all(problems(project, document))
     return project
+
+
+def refuse_template(file: Path) -> None:
+    """Raises UserError for a template of SAM or CloudFormation, before its tags and sections are taken for mistakes."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return  # reading it as a project says why
+    for number, line in enumerate(lines, start=1):
+        found = _OF_TEMPLATE.match(line)
+        if found is not None:
+            raise UserError(
+                f"this is a SAM or CloudFormation template (it has {found[1]}), and those are not read yet",
+                where=Where(str(file), number, found.start(1) + 1),
+                fix=f"write the resources into a {FILE}",
+            )
 
 
 def _names(model: ProjectFile) -> Names:

@@ -58,6 +58,7 @@ def test_a_schedule_that_ends() -> None:
     [
         (["rate(5 minute)"], "The unit of 5 is 'minutes', not 'minute' (column 8 of 'rate(5 minute)')"),
         (["0 10 * * ? *"], "write cron(0 10 * * ? *)"),
+        (["5 * * * *"], "is a crontab's line, not cron(...) (column 1 of '5 * * * *'); write cron(5 * * * ? *)"),
         ([], "EXPRESSION is missing"),
         ([WEEKDAYS, "--after", "tomorrow"], "'tomorrow' is not a time with a zone"),
         ([WEEKDAYS, "--after", "2026-01-15T12:34:00"], "write it like 2026-01-15T12:34:00Z"),

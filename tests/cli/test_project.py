@@ -142,6 +142,40 @@ def test_an_empty_folder_is_told_how_to_begin(shell: Shell, tmp_path: Path, monk
         assert "simtriggers init" in done.err
 
 
+TEMPLATES = {
+    "template.yaml": "AWSTemplateFormatVersion: '2010-09-09'\nResources: {}\n",
+    "template.yml": "# ours\nTransform: AWS::Serverless-2016-10-31\nResources: {F: {Type: X}}\n",
+    "stack.yaml": "Description: !Sub x\n\nResources:\n  Q:\n    QueueName: !Ref Name\n",
+}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_template_is_said_to_be_one(shell: Shell, tmp_path: Path, name: str) -> None:
+    text = TEMPLATES[name]
+    file = tmp_path / name
+    file.write_text(text)
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if each.startswith(("A", "T", "R")))
+    for command in ("validate", "plan"):
+        done = shell(command, str(file))
+        assert done.code == 2
+        assert done.err.startswith(f"{file}:{line}:1: this is a SAM or CloudFormation template (it has ")
+        assert "not read yet\n  fix: write the resources into a simtriggers.yaml\n" in done.err
+
+
+def test_a_folder_with_a_template_alone(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text(TEMPLATES["template.yaml"])
+    done = shell("plan", str(tmp_path))
+    assert done.code == 2
+    assert f"there is no simtriggers.yaml in {tmp_path}\n  template.yaml is there; SAM and Cloud" in done.err
+
+
+def test_a_section_that_a_template_has_too_is_no_template(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "simtriggers.yaml").write_text(
+        "queues: {Resources: {}}\nfunctions:\n  Transform: {stub: [{returns: 1}]}\n"
+    )
+    assert shell("validate", str(tmp_path)).code == 0
+
+
 def test_handlers_that_are_no_python_are_found(shell: Shell, demo: Path) -> None:
     (demo / "handlers.py").write_text("import nowhere\n\ndef ingest(event, context:\n    return event\n")
     done = shell("validate")
@@ -322,8 +356,9 @@ def test_where_events_come_from(shell: Shell, demo: Path, monkeypatch: pytest.Mo
     [
         (["nightly", "--event", "missing.json"], "cannot read the event 'missing.json'"),
         (["nightly", "--event", "{broken"], "--event is not JSON"),
-        (["nightly", "--start", "noon"], "start: "),
+        (["nightly", "--start", "yesterday"], "start: 'yesterday' is not a time with a zone\n  fix: write one such as"),
         (["nightl"], "the project has no function 'nightl'"),
+        (["nightl"], "fix: did you mean 'nightly'?"),
         (["nightly", "--project", "tests"], "there is no simtriggers.yaml in tests"),
     ],
 )

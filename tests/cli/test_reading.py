@@ -113,7 +113,21 @@ def test_filters(shell: Shell, state: Path) -> None:
     }
     assert rows(shell, "--since", "0.5s") == rows(shell, "--since", "2026-01-16T00:00:00Z")
     assert [row["id"] for row in rows(shell, "-n", "2")] == [row.id for row in played().trace[-2:]]
-    assert rows(shell, "--kind", "Nothing") == []
+    assert rows(shell, "--kind", "MessageExpired") == []
+
+
+@pytest.mark.parametrize(
+    "kind, fix",
+    [
+        ("Nope", "leave --kind out to see all rows with their kinds"),
+        ("messagesend", "did you mean 'MessageSent'?"),
+        ("InvocationFail", "did you mean 'InvocationFailed'?"),
+    ],
+)
+def test_a_kind_that_no_row_has(shell: Shell, state: Path, kind: str, fix: str) -> None:
+    done = shell("trace", "--kind", "MessageSent", "--kind", kind)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"no row of a trace is of kind {kind!r}\n  fix: {fix}\n"
 
 
 def test_of_a_function(shell: Shell, state: Path) -> None:

@@ -17,6 +17,7 @@ from itertools import takewhile
 from typing import Literal
 
 from .cron import Cron, cron_fires, next_cron_ms, parse_cron
+from .crontab import from_crontab
 from .days import LAST_MS
 from .error import ScheduleError, refuse
 from .rate import Rate, next_rate_ms, parse_rate, rate_fires
@@ -56,7 +57,7 @@ def parse_schedule(text: str, *, kind: Literal["rule"] = "rule") -> Schedule:
         if text.startswith("rate("):
             return parse_rate(text)
         if text.startswith("cron("):
-            return parse_cron(text)
+            return _cron(text)
     raise _not_a_schedule(text)
 
 
@@ -74,7 +75,30 @@ def _not_a_schedule(text: str) -> ScheduleError:
         return refuse("Something follows the closing )", column=end + 2, fix=f"write {text[: end + 1]}")
     if len(text.split()) == 6:
         return refuse(f"{text!r} is not in cron( )", column=1, fix=f"write cron({text})")
+    meant = _meant_by_crontab(text)
+    if meant is not None:
+        return refuse(f"{text!r} is a crontab's line, not cron(...)", column=1, fix=f"write {meant}")
     return refuse(f"{text!r} is neither rate(...) nor cron(...)", column=1, fix=_WRITE)
+
+
+def _cron(text: str) -> Cron:
+    try:
+        return parse_cron(text)
+    except ScheduleError as error:
+        meant = _meant_by_crontab(text[len("cron(") : -1])
+        if meant is None:
+            raise
+        fix = f"write {meant}: AWS's cron ends with the year, and one day field is ?"
+        raise ScheduleError(error.message, error.column, fix) from None
+
+
+def _meant_by_crontab(text: str) -> str | None:
+    """AWS's expression for a crontab's line, when there is one."""
+    meant = from_crontab(text)
+    try:
+        return meant if meant is not None and parse_cron(meant) else None
+    except ScheduleError:
+        return None
 
 
 def first_fire_ms(schedule: Schedule, created_ms: int, *, at_once: bool = False) -> int | None:
