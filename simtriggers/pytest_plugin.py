@@ -29,11 +29,8 @@ _MARKER = "simtriggers(project=PATH, start=TIME, seed=N, isolated=BOOL): how the
 _OPTIONS = {"project", "start", "seed", "isolated"}
 _CODE_URI = re.compile(r"""\bcode_uri:\s*['"]?([^\s'",}#]+)""")
 _TRACE_LINES = 200
-_WARNED = pytest.StashKey[bool]()
-
-
-class SimtriggersWarning(UserWarning):
-    """What may make a test behave differently from run to run."""
+_USED = "simtriggers_used"
+"""An attribute of the reports of tests that used the fixture; it comes over from pytest-xdist's workers."""
 
 
 # --- what tests use -----------------------------------------------------------------------------
@@ -95,7 +92,6 @@ def simtriggers(request: pytest.FixtureRequest) -> Iterator[Simtriggers]:
     from .simulation import Simulation
 
     options = _options(request)
-    _warn_of_hash_seed(request)
     isolated = options.pop("isolated", False)
     project = _project(request, options.pop("project", None))
     try:
@@ -104,19 +100,6 @@ def simtriggers(request: pytest.FixtureRequest) -> Iterator[Simtriggers]:
         pytest.fail(f"simtriggers cannot run the project\n{error.render()}", pytrace=False)
     with simulation:
         yield Simtriggers(simulation)
-
-
-def _warn_of_hash_seed(request: pytest.FixtureRequest) -> None:
-    """Once a session."""
-    stash = request.config.stash
-    if os.environ.get("PYTHONHASHSEED", "random") == "random" and not stash.get(_WARNED, False):
-        stash[_WARNED] = True
-        request.node.warn(
-            SimtriggersWarning(
-                "PYTHONHASHSEED is not fixed: a handler that goes by the order of a set may differ from run to"
-                " run; start it as PYTHONHASHSEED=0 pytest"
-            )
-        )
 
 
 def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
@@ -133,7 +116,7 @@ def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def _project(request: pytest.FixtureRequest, named: str | Path | None) -> Path:
     """The project that a test means: the marker's (relative to the test's folder, or to the rootdir), the ini
-    option's (relative to the rootdir), or the nearest one above the test."""
+    option's (relative to the rootdir), or the nearest one above the test, within its git repository if it is in one."""
     root = request.config.rootpath
     if named is not None:
         beside = request.path.parent / named
@@ -144,20 +127,27 @@ def _project(request: pytest.FixtureRequest, named: str | Path | None) -> Path:
     found = _nearest(request.path.parent, root)
     if found is None:
         pytest.fail(
-            f"there is no {FILE} in {request.path.parent} or above, up to {root}\n"
-            f"  fix: set {INI} in the pytest configuration, or mark the test: @pytest.mark.simtriggers(project=…)",
+            f"there is no {FILE} in {request.path.parent} or above, up to {_top(request.path.parent)}\n"
+            f"  fix: make a project with `simtriggers init`, set {INI} in the pytest configuration,"
+            " or mark the test: @pytest.mark.simtriggers(project=…)",
             pytrace=False,
         )
     return found
 
 
 def _nearest(folder: Path, root: Path) -> Path | None:
+    top = _top(folder)
     for place in (folder, *folder.parents):
         if (place / FILE).is_file():
             return place / FILE
-        if place == root:
+        if place == top:
             break
     return root / FILE if (root / FILE).is_file() else None
+
+
+def _top(folder: Path) -> Path:
+    """Up to where a project is looked for: the top of the git repository, or of the file system."""
+    return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), Path(folder.anchor))
 
 
 # --- hooks --------------------------------------------------------------------------------------
@@ -201,15 +191,29 @@ def pytest_runtest_makereport(
     """Show the trace so far with a test that failed."""
     report = yield
     used = getattr(item, "funcargs", {}).get("simtriggers")
-    if report.when == "call" and report.failed and isinstance(used, Simtriggers):
-        report.sections.append(("simtriggers trace", _trace(used.sim)))
+    if report.when == "call" and isinstance(used, Simtriggers):
+        setattr(report, _USED, True)
+        if report.failed:
+            report.sections.append(("simtriggers trace", _trace(used.sim)))
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line, where tests used the fixture and a handler may behave differently in the next run."""
+    if os.environ.get("PYTHONHASHSEED", "random") != "random":
+        return
+    if any(getattr(report, _USED, False) for reports in terminalreporter.stats.values() for report in reports):
+        terminalreporter.write_line(
+            "simtriggers: a handler that goes by the order of a set may differ from run to run;"
+            " PYTHONHASHSEED=0 pytest makes all runs alike"
+        )
+
+
 def _trace(simulation: Simulation) -> str:
-    from .explain import narrate
+    from .explain import hints, narrate
 
     rows = simulation.trace
     left_out = len(rows) - _TRACE_LINES
     lines = [f"… {left_out} rows before these are left out"] if left_out > 0 else []
-    return "\n".join([*lines, *(narrate(row, simulation.payload) for row in rows[-_TRACE_LINES:])])
+    lines += [narrate(row, simulation.payload) for row in rows[-_TRACE_LINES:]]
+    return "\n".join([*lines, *(f"fix: {each}" for each in hints(rows))])

@@ -171,7 +171,29 @@ def test_no_project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PYTHONHASHSEED", "0")
     result = run(pytester, test_none="def test_it(simtriggers): pass")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*there is no simtriggers.yaml in *", "*fix: set simtriggers_project*"])
+    top = pytester.path.anchor
+    result.stdout.fnmatch_lines(
+        [f"*there is no simtriggers.yaml in {pytester.path} or above, up to {top}", "*fix: make a project with*"]
+    )
+
+
+def test_the_project_is_found_from_a_folder_inside(project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = project.mkdir("tests")
+    inside.joinpath("test_inside.py").write_text(
+        "import orders\ndef test_it(simtriggers): simtriggers.send('orders', 'x')"
+    )
+    monkeypatch.chdir(inside)
+    result = project.runpytest_inprocess(*WITH_PLUGIN, "-p", "no:cacheprovider", "--rootdir", str(inside))
+    result.assert_outcomes(passed=1)
+
+
+def test_a_project_outside_of_the_repository_is_not_the_tests_own(project: pytest.Pytester) -> None:
+    inside = project.mkdir("other")
+    inside.joinpath(".git").mkdir()
+    inside.joinpath("test_other.py").write_text("def test_it(simtriggers): pass")
+    result = project.runpytest_inprocess(*WITH_PLUGIN, "-p", "no:cacheprovider", "--rootdir", str(inside), str(inside))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*there is no simtriggers.yaml in {inside} or above, up to {inside}"])
 
 
 def test_a_failing_test_shows_the_trace_so_far(project: pytest.Pytester) -> None:
@@ -197,6 +219,21 @@ def test_a_failing_test_shows_the_trace_so_far(project: pytest.Pytester) -> None
     assert "in expect" not in result.stdout.str()
 
 
+def test_a_failing_test_shows_what_to_do_about_errors_of_the_runtime(project: pytest.Pytester) -> None:
+    project.path.joinpath("code", "orders.py").write_text("import nowhere\ndef handle(event, context): ...\n")
+    result = run(
+        project,
+        test_fails="""
+        def test_it(simtriggers):
+            simtriggers.send("orders", "{}")
+            simtriggers.run_until_idle()
+            simtriggers.expect(messages={"queue": "dlq", "count": 0})
+        """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["fix: handle: install what is missing where simtriggers runs*"])
+
+
 def test_a_long_trace_is_cut(project: pytest.Pytester) -> None:
     result = run(
         project,
@@ -210,15 +247,28 @@ def test_a_long_trace_is_cut(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["… * rows before these are left out"])
 
 
-def test_it_warns_once_of_a_hash_seed_that_is_not_fixed(
+def test_it_says_once_of_a_hash_seed_that_is_not_fixed(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONHASHSEED", "random")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     project.makepyfile(test_two="def test_a(simtriggers): pass\ndef test_b(simtriggers): pass")
     result = project.runpytest_subprocess(*WITH_PLUGIN)
-    result.assert_outcomes(passed=2, warnings=1)
-    result.stdout.fnmatch_lines(["*SimtriggersWarning: PYTHONHASHSEED is not fixed*"])
+    result.assert_outcomes(passed=2, warnings=0)
+    line = "simtriggers: a handler that goes by the order of a set may differ from run to run; PYTHONHASHSEED=0 *"
+    result.stdout.fnmatch_lines([line])
+    assert result.stdout.str().count("PYTHONHASHSEED") == 1
+
+
+def test_it_says_nothing_of_the_hash_seed_where_nothing_depends_on_it(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = "def test_it(simtriggers): pass"
+    assert "PYTHONHASHSEED" not in run(project, test_fixed=used).stdout.str()
+    monkeypatch.setenv("PYTHONHASHSEED", "random")
+    project.path.joinpath("test_fixed.py").unlink()
+    assert "PYTHONHASHSEED" not in run(project, test_unused="def test_it(): pass").stdout.str()
+    assert "PYTHONHASHSEED" in run(project, test_used=used).stdout.str()
 
 
 def test_it_loads_nothing_that_is_not_used() -> None:
