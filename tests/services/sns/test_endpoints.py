@@ -69,6 +69,9 @@ def test_which_errors_are_tried_again(status: int, again: bool) -> None:
     world.publish(topic)
     assert len(world.requests) == (2 if again else 1)
     assert len(world.rows("DeliveryDropped")) == (0 if again else 1)
+    details = world.rows("DeliveryFailed")[0].details
+    shown = (str(status), f"HTTP status {status}") if status else ("NoResponse", "timeout")
+    assert (details["code"], details["message"], details["target"]) == (*shown, URL)
     assert world.count("sns_requests") == 0
 
 

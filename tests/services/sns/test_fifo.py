@@ -38,6 +38,10 @@ def test_what_a_fifo_queue_gets() -> None:
     body = json.loads(arrival.text)
     assert body["SequenceNumber"] == result.sequence_number == "10000000000000001000"
     assert not {"SignatureVersion", "Signature", "SigningCertURL"} & body.keys()
+    described = world.engine.reader.describe(topic)
+    assert described is not None and described.fifo
+    [row] = world.rows("MessagePublished")
+    assert (row.details["group_id"], row.details["sequence_number"]) == ("o-1", "10000000000000001000")
 
 
 def test_sequence_numbers_have_twenty_digits_and_grow() -> None:

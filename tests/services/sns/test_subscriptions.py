@@ -72,6 +72,8 @@ def test_setting_an_attribute_of_a_topic() -> None:
     ask = world.engine.ask
     assert ask(topic, c.SetTopicAttributes("DisplayName", "Orders")) is None
     assert world.attributes(topic)["DisplayName"] == "Orders"
+    assert ask(topic, c.SetTopicAttributes("DisplayName", "x" * 100)) is None
+    assert ask(topic, c.SetTopicAttributes("DisplayName", "x" * 101)).code == "InvalidParameter"
     assert ask(topic, c.SetTopicAttributes("SignatureVersion", "9")).message == (
         "Invalid parameter: SignatureVersion: Invalid value [9]."
     )
@@ -168,6 +170,7 @@ def test_attributes_of_a_subscription() -> None:
     }
     described = world.engine.reader.describe(arn)
     assert described is not None and described.kind == "subscription"
+    assert world.engine.reader.describe(NAMES.topic("nowhere")) is None
 
 
 def test_subscribing_again() -> None:
@@ -229,7 +232,8 @@ def test_the_first_201_filter_policies() -> None:
 def test_topics_with_a_hundred_subscriptions_at_most(name: str, config: dict[str, str]) -> None:
     world = World()
     topic = world.topic(name, *({"queue": f"q{n}"} for n in range(100)), **config)
-    assert world.engine.ask(topic, c.Subscribe("sqs", QUEUE)).code == "SubscriptionLimitExceeded"
+    found = world.engine.ask(topic, c.Subscribe("sqs", QUEUE))
+    assert (found.code, found.status) == ("SubscriptionLimitExceeded", 403)
 
 
 # --- confirmation -------------------------------------------------------------------------------
