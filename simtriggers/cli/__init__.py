@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("test:command", "Run scenarios in virtual time and check what they expect."),
     "invoke": ("invoke:command", "Invoke one function and show its log and response."),
     "why": ("why:command", "Explain why something happened, from its first cause on."),
+    "why-not": ("why_not:command", "Explain why something did not trigger a function, queue or rule."),
     "trace": ("trace:command", "List, filter and follow what happened."),
     "plan": ("plan:command", "Show what triggers what and when schedules fire; run nothing."),
     "validate": ("validate:command", "Check projects and scenarios; show everything that is wrong."),

@@ -50,14 +50,15 @@ def open_books(state: Path | None, trace_file: Path | None, project: Path | None
         yield [*runs]
         return
     path = state_path(state, project)
-    book = _open(path, asked=state is not None)
+    book = open_state(path, asked=state is not None)
     try:
         yield [(str(path), book)]
     finally:
         book.close()
 
 
-def _open(path: Path, *, asked: bool) -> StateBook:
+def open_state(path: Path, *, asked: bool) -> StateBook:
+    """The trace in a state file; `asked` says that its path was given. Raises UserError when there is none."""
     if not asked and not path.is_file():
         where = path.parent.parent
         raise UserError(

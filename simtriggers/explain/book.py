@@ -182,6 +182,11 @@ class StateBook:
             raise UserError(f"{path} is not a state file of simtriggers: {error}") from None
         return cls(connection)
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The file, for questions about more than its trace."""
+        return self._connection
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
