@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from simtriggers.engine.faults import FaultPlan
 from simtriggers.errors import UserError
 from simtriggers.explain import NotFound
-from simtriggers.explain.answers import Answer, Question, stopped
+from simtriggers.explain.answers import Answer, Finding, Hop, Question, stopped
 from simtriggers.explain.questions import QUESTIONS
 from simtriggers.explain.why_not import why_not
-from simtriggers.explain.world import World
+from simtriggers.explain.world import Known, World
 from simtriggers.kernel.trace import TraceRow
 from simtriggers.project.declare import declare
 from simtriggers.project.load import parse_yaml
@@ -321,6 +322,36 @@ def test_a_function_without_concurrency() -> None:
         assert codes(ask(sim, "handle", sent.message_id))[-1] == "reserved_0"
 
 
+def test_a_group_that_waits_for_its_first_message() -> None:
+    text = """
+queues: {line.fifo: {fifo_queue: true, content_based_deduplication: true, visibility_timeout: 60s}}
+functions: {handle: {stub: [{raises: {type: KeyError, message: x}}], triggers: [{sqs: line.fifo, batch_size: 1}]}}
+"""
+    with simulation(text) as sim:
+        queue = sim.queue("line.fifo")
+        first, second = (queue.send(body, message_group_id="g").message_id for body in ("a", "b"))
+        sim.advance("5s")
+        assert ask(sim, "handle", first).triggered
+        answer = ask(sim, "handle", second)
+        assert codes(answer) == ["group_blocked"]
+        assert f"'g' waits: message {first}, sent before it, is hidden until 2026-01-15T12:01:00" in answer.render()
+
+
+def test_a_queue_that_is_gone_for_its_mapping() -> None:
+    with simulation(QUEUES) as sim:
+        sent = sim.queue("other").send("x", delay_seconds=600)
+        world = World.running(sim.engine)
+        [mapping] = [
+            each for each in world.of_kind("event_source_mapping") if each.config["source_arn"].endswith(":other")
+        ]
+        details = '{"code": "QueueDoesNotExist", "message": "gone", "retry_at_ms": 60000}'
+        row = (10_000, sim.engine.now_ms, "PollRefused", mapping.arn, mapping.arn, 1, details)
+        sim.engine.connection.execute("INSERT INTO trace VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        answer = ask(sim, "windowed", sent.message_id)
+    assert codes(answer) == ["delayed", "poll_refused"]
+    assert answer.reasons[1].text.endswith("QueueDoesNotExist; tried again at 00:01:00.000")
+
+
 def test_a_mapping_as_the_target() -> None:
     with simulation(QUEUES) as sim:
         sent = sim.queue("off").send("x")
@@ -406,8 +437,6 @@ def test_a_name_that_two_resources_have() -> None:
 
 @pytest.mark.parametrize(("target", "ident"), [("handle", "bad.csv"), ("orders-dlq", "first"), ("nightly", "1")])
 def test_a_state_file_answers_as_the_run_does(tmp_path: Path, target: str, ident: str) -> None:
-    import sqlite3
-
     asked = message(ident) if ident == "first" else ident
     if ident == "1":
         asked = next(row.subject for row in played().trace if row.kind == "ScheduleFired")
@@ -420,8 +449,6 @@ def test_a_state_file_answers_as_the_run_does(tmp_path: Path, target: str, ident
 
 
 def test_a_state_file_of_an_earlier_version(tmp_path: Path) -> None:
-    import sqlite3
-
     connection = sqlite3.connect(state_file(tmp_path))
     try:
         connection.execute("ALTER TABLE resources DROP COLUMN wired")
@@ -445,9 +472,7 @@ def test_as_json() -> None:
 def test_another_kind_of_resource_brings_its_own_question(monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole seam for a service to come: what its events are, where they lead, and why one did not."""
 
-    def refused(world: World, event: TraceRow | None, source: Any, target: Any) -> Any:
-        from simtriggers.explain.answers import Finding
-
+    def refused(world: World, event: TraceRow | None, source: Known, target: Known) -> Hop:
         return stopped(Finding("filter_policy", f"the policy of {source} does not match"))
 
     toy = Question(

@@ -26,8 +26,12 @@ _GONE = {
     "MessageExpired": ("expired", "it grew older than the queue's retention period"),
     "MessageDropped": ("dropped", "it went when the queue was purged or removed"),
 }
-_OF_A_MESSAGE = frozenset({"MessageSent", "MessageReceived", "MessageVisibilityChanged", "MessageDeleted",
-                           "MessageExpired", "MessageDropped", "MessageMovedToDeadLetterQueue"})  # fmt: skip
+_OF_A_MESSAGE = frozenset(
+    {
+        "MessageSent", "MessageDeduplicated", "MessageReceived", "MessageVisibilityChanged", "MessageDeleted",
+        "MessageExpired", "MessageDropped", "MessageMovedToDeadLetterQueue", "MessageRedriven",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
