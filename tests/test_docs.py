@@ -154,7 +154,7 @@ def _keys(model: type[BaseModel]) -> Iterator[tuple[str, str]]:
     """The names of a model's fields with how they are written."""
     shared = set(Resources.model_fields) if model is ScenarioFile else set()
     for name, field in model.model_fields.items():
-        if name not in shared and not (field.alias is None and name == "filter_criteria"):
+        if name not in shared:
             yield name, field.alias or name
 
 

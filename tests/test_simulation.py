@@ -217,7 +217,8 @@ def test_overlapping_handlers_interleave() -> None:
 
 def test_a_function_that_feeds_its_own_queue_ends_at_the_limit_or_the_horizon() -> None:
     text = QUEUE.replace("work", "ring") + (
-        "functions: {loop: {handler: app.loop, timeout: 5s, duration: 2s, triggers: [{sqs: ring}]}}\n"
+        "functions: {loop: {handler: app.loop, timeout: 5s, duration: 2s,"
+        " triggers: [{sqs: ring, maximum_concurrency: 5}]}}\n"
     )
     with world(text) as sim:
         sim.queue("ring").send("1")

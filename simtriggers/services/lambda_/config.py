@@ -15,7 +15,9 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from ...aws.quantities import Seconds, Settings, parse_duration_ms
 from . import limits
+from .filters import check_filters, pattern_texts
 
+FIFO_SUFFIX = ".fifo"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 _HANDLER = re.compile(r"[^\s.]+(\.[^\s.]+)+")
@@ -224,9 +226,28 @@ class FunctionConfig(Settings):
         return self
 
 
+class ProvisionedPollerConfig(Settings):
+    """Pollers of its own for a mapping; each runs up to 10 batches at a time.
+
+    Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings".
+    """
+
+    minimum_pollers: Annotated[int, Field(ge=2, le=200, strict=True)] = limits.DEFAULT_POLLERS[0]
+    maximum_pollers: Annotated[int, Field(ge=2, le=10_000, strict=True)] = limits.DEFAULT_POLLERS[1]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ProvisionedPollerConfig:
+        if self.minimum_pollers > self.maximum_pollers:
+            raise ValueError("minimum_pollers is more than maximum_pollers")
+        return self
+
+
 class SqsTrigger(Settings):
     """A queue that triggers a function: an event source mapping.
 
+    `filter_criteria` is a list of patterns, each as YAML or as the text of a JSON object; AWS's own shape,
+    `{filters: [{pattern: …}]}`, is taken too. It becomes a tuple of JSON texts, None when there is no filter.
+    `filter_quota` is how many filters the account allows (5, or up to 10 when AWS has raised it).
     Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", configuration parameters.
     """
 
@@ -249,22 +270,31 @@ class SqsTrigger(Settings):
     maximum_batching_window: Annotated[Seconds, Field(ge=0, le=300)] = 0
     function_response_types: list[Literal["ReportBatchItemFailures"]] = []
     maximum_concurrency: Annotated[int, Field(ge=2, le=1000, strict=True)] | None = None
-    enabled: bool = True
+    provisioned_poller_config: ProvisionedPollerConfig | None = None
     filter_criteria: Any = None
+    filter_quota: Annotated[int, Field(ge=limits.FILTERS, le=limits.FILTERS_WITH_QUOTA, strict=True)] = limits.FILTERS
+    enabled: bool = True
 
     @field_validator("filter_criteria")
     @classmethod
-    def _no_filter(cls, item: Any) -> Any:
-        if item is not None:
-            raise ValueError("filter_criteria of queue triggers come later; leave them out for now")
-        return item
+    def _patterns(cls, item: Any) -> Any:
+        return None if item is None else pattern_texts(item) or None
 
     @model_validator(mode="after")
-    def _window(self) -> SqsTrigger:
+    def _together(self) -> SqsTrigger:
+        fifo = self.sqs.endswith(FIFO_SUFFIX)
+        if fifo and self.maximum_batching_window:
+            raise ValueError("Batching window is not supported for FIFO queues")
+        if fifo and self.batch_size > limits.BATCH_SIZE_WITHOUT_WINDOW:
+            raise ValueError(f"batch_size is at most {limits.BATCH_SIZE_WITHOUT_WINDOW} for FIFO queues")
         if self.batch_size > limits.BATCH_SIZE_WITHOUT_WINDOW and self.maximum_batching_window == 0:
             raise ValueError(
                 "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
             )
+        if self.maximum_concurrency is not None and self.provisioned_poller_config is not None:
+            raise ValueError("maximum_concurrency and provisioned_poller_config exclude each other; leave one out")
+        if self.filter_criteria is not None:
+            check_filters(self.filter_criteria, quota=self.filter_quota)
         return self
 
 

@@ -84,18 +84,23 @@ def check_function(config: dict[str, Any], settings: FunctionSettings) -> Refuse
         ("maximumEventAgeInSeconds", config["maximum_event_age"], limits.MAXIMUM_EVENT_AGE_S),
     ):
         if not least <= number <= most:
-            bound = f"greater than or equal to {least}" if number < least else f"less than or equal to {most}"
-            return Refused(
-                "ValidationException",
-                f"1 validation error detected: Value '{number}' at '{member}' failed to satisfy constraint:"
-                f" Member must have value {bound}",
-            )
+            return out_of_range(member, number, least, most)
     try:
         check_variables(dict(settings.user_variables))
     except ValueError as error:
         message = f"Lambda was unable to configure your environment variables: {error}"
         return Refused("InvalidParameterValueException", message)
     return None
+
+
+def out_of_range(member: str, number: int, least: int, most: int) -> Refused:
+    """What AWS answers to a number outside the range of the API's model."""
+    bound = f"greater than or equal to {least}" if number < least else f"less than or equal to {most}"
+    return Refused(
+        "ValidationException",
+        f"1 validation error detected: Value '{number}' at '{member}' failed to satisfy constraint:"
+        f" Member must have value {bound}",
+    )
 
 
 def decide_remove_function(view: FunctionView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:

@@ -8,14 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ...aws.contracts import PutResource
+from ...aws.filter_criteria import MESSAGE as INVALID_FILTER
 from ...kernel import resources
 from ...kernel.agenda import Entry
 from ...kernel.effects import CancelTimer, Decision, Note, Refused, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Description, Reader, Resource
 from . import limits, store
+from .filters import check_filters, problem_of
+from .functions import out_of_range
 from .invocations import not_found
-from .polling import POLL_TIMER, WINDOW_TIMER, MappingView, longer_visibility_ms, proceed, read_mapping
+from .polling import POLL_TIMER, SCALE_TIMER, WINDOW_TIMER, MappingView, longer_visibility_ms, proceed, read_mapping
+from .scaling import AT_REST
 from .settings import MAPPING, MappingSettings, parse_mapping
 
 
@@ -71,8 +75,9 @@ def decide_put_mapping(view: PutMappingView, entry: Entry, *, now_ms: int, ids: 
     decision.notes.append(Note(noted, kind, entry.arn, new.uuid, entry.cause, details))
     if new.enabled:
         resource = Resource(entry.arn, MAPPING, command.name, new, revision, now_ms)
-        state = replace(view.mapping, resource=resource)
-        proceed(decision, state, state, [], cause=noted, now_ms=now_ms, ids=ids)
+        kept = current is not None and current.config.bounds == new.bounds
+        state = replace(view.mapping, resource=resource, scale=view.mapping.scale if kept else AT_REST)
+        proceed(decision, view.mapping, state, [], cause=noted, now_ms=now_ms, ids=ids)
     else:
         _stop(decision, entry.arn, view.mapping)
     return decision
@@ -81,14 +86,17 @@ def decide_put_mapping(view: PutMappingView, entry: Entry, *, now_ms: int, ids: 
 def check_mapping(new: MappingSettings, view: PutMappingView, *, created: bool) -> Refused | None:
     """What AWS answers to a mapping that it does not take, or None.
 
-    Unverified: the texts for FIFO queues and for a visibility timeout shorter than the function's timeout.
+    Unverified: the texts for a visibility timeout shorter than the function's, for large batches of FIFO queues,
+    for both ways of scaling together, and for too many filters.
     """
+    refused = _check_ranges(new)
+    if refused is not None:
+        return refused
     if view.function is None:
         return not_found(new.function_arn)
-    if new.batch_size > limits.BATCH_SIZE_WITHOUT_WINDOW and new.window_ms == 0:
-        return _invalid(
-            "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
-        )
+    message = _check_together(new) or _check_filters(new)
+    if message:
+        return _invalid(message)
     if view.twin is not None:
         message = (
             f'An event source mapping with SQS arn (" {new.source_arn} ") and function'
@@ -102,8 +110,6 @@ def check_mapping(new: MappingSettings, view: PutMappingView, *, created: bool) 
             "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue."
             " SQS Error Message: The specified queue does not exist."
         )
-    if source.fifo and (new.window_ms or new.batch_size > limits.BATCH_SIZE_WITHOUT_WINDOW):
-        return _invalid("Batching window is not supported for FIFO queues, and the batch size is at most 10.")
     timeout_ms = view.function.config.timeout_ms
     if created and source.visibility_timeout_ms is not None and source.visibility_timeout_ms < timeout_ms:
         return _invalid(
@@ -111,6 +117,47 @@ def check_mapping(new: MappingSettings, view: PutMappingView, *, created: bool) 
             f" Function timeout: {timeout_ms // 1000} seconds"
         )
     return None
+
+
+def _check_ranges(new: MappingSettings) -> Refused | None:
+    """Numbers outside the ranges of the API's model."""
+    least_pollers, most_pollers = new.pollers or limits.DEFAULT_POLLERS
+    for member, number, (least, most) in (
+        ("batchSize", new.batch_size, limits.BATCH_SIZE),
+        ("maximumBatchingWindowInSeconds", new.window_ms // 1000, limits.BATCHING_WINDOW_S),
+        ("scalingConfig.maximumConcurrency", new.maximum_concurrency, limits.MAXIMUM_CONCURRENCY),
+        ("provisionedPollerConfig.minimumPollers", least_pollers, limits.MINIMUM_POLLERS),
+        ("provisionedPollerConfig.maximumPollers", most_pollers, limits.MAXIMUM_POLLERS),
+    ):
+        if number is not None and not least <= number <= most:
+            return out_of_range(member, number, least, most)
+    return None
+
+
+def _check_together(new: MappingSettings) -> str:
+    large = new.batch_size > limits.BATCH_SIZE_WITHOUT_WINDOW
+    if new.fifo and new.window_ms:
+        return "Batching window is not supported for FIFO queues"
+    if new.fifo and large:
+        return f"Batch size must be at most {limits.BATCH_SIZE_WITHOUT_WINDOW} for FIFO queues"
+    if large and new.window_ms == 0:
+        return "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
+    if new.pollers is not None:
+        if new.maximum_concurrency is not None:
+            return "MaximumConcurrency and ProvisionedPollerConfig cannot be set together"
+        if new.pollers[0] > new.pollers[1]:
+            return "MinimumPollers must not be greater than MaximumPollers"
+    return ""
+
+
+def _check_filters(new: MappingSettings) -> str:
+    if any(len(text) > limits.FILTER_CHARACTERS or problem_of(text) for text in new.filters):
+        return INVALID_FILTER
+    try:
+        check_filters(new.filters, quota=new.filter_quota)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _invalid(message: str) -> Refused:
@@ -135,5 +182,5 @@ def _stop(decision: Decision, arn: str, state: MappingView) -> None:
     if not state.known:
         return
     decision.writes.append(Write(store.FORGET_COLLECTED, (arn,)))
-    decision.writes.append(Write(store.PUT_MAPPING, (arn, int(state.polling), None)))
-    decision.effects.extend((CancelTimer(WINDOW_TIMER), CancelTimer(POLL_TIMER)))
+    decision.writes.append(Write(store.PUT_MAPPING, (arn, int(state.polling), None, None, None)))
+    decision.effects.extend((CancelTimer(WINDOW_TIMER), CancelTimer(POLL_TIMER), CancelTimer(SCALE_TIMER)))

@@ -1,9 +1,11 @@
 """A mapping at work: at most one poll is out; records become batches; batches invoke the function.
 
 Without a batching window a poll's records are a batch at once. With one, records are collected, each claimed
-when it was received, until the batch is full, the window is over or 6 MB are reached. While all concurrent
-batches are in flight nothing is polled. Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
-Not modelled: growth beyond 5 concurrent batches, and the up to 20 s that AWS may wait in a short window.
+when it was received, until the batch is full, the window is over or 6 MB are reached. Filters come before all
+that. While as many batches are in flight as may be (scaling.py) nothing is polled. Source: AWS Lambda Developer
+Guide, "Using Lambda with Amazon SQS". Not modelled: the up to 20 s that AWS may wait in a short window.
+
+A poll's answer that comes later than the poll shows that the source had nothing: the backlog has ended.
 """
 
 from __future__ import annotations
@@ -17,13 +19,15 @@ from ...kernel.codec import to_json
 from ...kernel.effects import Call, CancelTimer, Decision, Note, Refused, ReplyTo, Timer, Write, payload
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
-from . import limits, store
+from . import limits, scaling, store
 from .batches import Held, event_text, fitting, hold
-from .commands import PollAgain, WindowEnded
+from .commands import PollAgain, ScaleUp, WindowEnded
+from .filtering import drop
+from .scaling import AT_REST, Scale
 from .settings import MappingSettings
 
 POLL = "poll"
-WINDOW_TIMER, POLL_TIMER = "window", "poll"
+WINDOW_TIMER, POLL_TIMER, SCALE_TIMER = "window", "poll", "scale"
 REFUSED_POLL_DELAY_MS = 60_000
 """Unverified: how long a mapping waits before it polls a source again that refused the poll."""
 
@@ -40,6 +44,7 @@ class MappingView:
     collected: tuple[Held, ...] = ()
     visibility_ms: int | None = None
     known: bool = False
+    scale: Scale = AT_REST
 
     @property
     def active(self) -> bool:
@@ -59,8 +64,12 @@ def read_mapping(read: Reader, arn: str) -> MappingView:
     visibility_ms = None if resource is None else longer_visibility_ms(read, resource.config)
     if row is None:
         return MappingView(resource, visibility_ms=visibility_ms)
-    collected = tuple(Held(*item) for item in read.all(store.SELECT_COLLECTED, arn)) if row[3] else ()
-    return MappingView(resource, bool(row[0]), row[1], row[2], collected, visibility_ms, known=True)
+    polling, window_end_ms, allowed, growing_ms, in_flight, has_collected = row
+    collected = tuple(Held(*item) for item in read.all(store.SELECT_COLLECTED, arn)) if has_collected else ()
+    scale = AT_REST if allowed is None and growing_ms is None else Scale(allowed, growing_ms)
+    return MappingView(
+        resource, bool(polling), window_end_ms, in_flight, collected, visibility_ms, known=True, scale=scale
+    )
 
 
 def longer_visibility_ms(read: Reader, settings: MappingSettings) -> int | None:
@@ -93,11 +102,27 @@ def decide_polled(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids) -> 
             }
             note = Note(ids.row_id(), "RecordsReleased", entry.arn, command.records[0].id, entry.cause, details)
             decision.notes.append(note)
-        decision.writes.append(_state(entry.arn, answered))
+        decision.writes.append(state_write(entry.arn, answered))
         return decision
-    fresh = [hold(record, now_ms=now_ms) for record in command.records]
+    assert view.resource is not None
+    settings: MappingSettings = view.resource.config
+    records = command.records
+    if settings.filters and records:
+        revision = view.resource.revision
+        records = drop(decision, settings, records, revision=revision, cause=entry.cause, ids=ids)
+    if view.scale is not AT_REST:
+        since_ms = _polled_ms(entry, now_ms)
+        rested = scaling.rested(view.scale, settings.bounds, since_ms=since_ms, now_ms=now_ms, in_flight=view.in_flight)
+        answered = replace(answered, scale=rested)
+    fresh = [hold(record, now_ms=now_ms) for record in records]
     proceed(decision, view, answered, fresh, cause=entry.cause, now_ms=now_ms, ids=ids)
     return decision
+
+
+def _polled_ms(entry: Entry, now_ms: int) -> int:
+    """When the poll was made that this entry answers; polls of earlier versions do not say it."""
+    at = (entry.request or "").removeprefix(POLL).removeprefix(":")
+    return int(at) if at else now_ms
 
 
 def decide_window_ended(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
@@ -110,6 +135,11 @@ def decide_poll_again(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids)
     return _go_on(view, entry.cause, now_ms=now_ms, ids=ids)
 
 
+def decide_scale_up(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """Poll again, since one more batch may be in flight."""
+    return _go_on(view, entry.cause, now_ms=now_ms, ids=ids)
+
+
 def poll_refused(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """The source does not answer polls (it is gone): note it and try again in a minute."""
     refused: Refused = entry.command
@@ -119,7 +149,7 @@ def poll_refused(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids) -> D
         "retry_at_ms": now_ms + REFUSED_POLL_DELAY_MS,
     }
     note = Note(ids.row_id(), "PollRefused", entry.arn, entry.arn, entry.cause, details)
-    decision = Decision(writes=[_state(entry.arn, replace(view, polling=False))], notes=[note])
+    decision = Decision(writes=[state_write(entry.arn, replace(view, polling=False))], notes=[note])
     if view.active:
         again = Timer(POLL_TIMER, now_ms + REFUSED_POLL_DELAY_MS, PollAgain(), note.id, background=True)
         decision.effects.append(again)
@@ -142,10 +172,12 @@ def proceed(
     cause: int,
     now_ms: int,
     ids: Ids,
+    reason: str = "",
 ) -> None:
     """Start the batches that are complete or due, keep the rest, and poll when there is room.
 
-    `stored` is the state as the database has it, `state` what has become of it; `fresh` are new records.
+    `stored` is the state as the database has it, `state` what has become of it; `fresh` are new records;
+    `reason` is why fewer batches than before may be in flight, if it is an error.
     """
     assert state.resource is not None
     settings: MappingSettings = state.resource.config
@@ -154,8 +186,11 @@ def proceed(
         window_end = now_ms + settings.window_ms
         decision.effects.append(Timer(WINDOW_TIMER, window_end, WindowEnded(), waiting[0].cause))
     due = not settings.window_ms or (window_end is not None and now_ms >= window_end)
-    taken = 0
-    while taken < len(waiting) and in_flight < settings.concurrency:
+    # A poll that is out has found nothing so far: the backlog, with which the number grows, may be over.
+    growing_ms = state.scale.growing_ms
+    at_ms = growing_ms if state.polling and growing_ms is not None else now_ms
+    taken, allowed = 0, scaling.allowed_at(state.scale, settings.bounds, at_ms)
+    while taken < len(waiting) and in_flight < allowed:
         rest = waiting[taken:] if taken else waiting
         size = fitting(rest, settings.batch_size)
         if not (due or size == settings.batch_size or size < len(rest)):
@@ -167,14 +202,35 @@ def proceed(
     if not left and window_end is not None:
         window_end = None
         decision.effects.append(CancelTimer(WINDOW_TIMER))
-    polling = state.polling
-    if not polling and in_flight < settings.concurrency:
+    polling, scale = state.polling, state.scale
+    if not polling and in_flight >= allowed:
+        scale = scaling.saturated(scale, settings.bounds, now_ms)
+        due_ms = scaling.next_growth_ms(scale, settings.bounds)
+        if due_ms is not None:
+            decision.effects.append(Timer(SCALE_TIMER, due_ms, ScaleUp(), cause, background=True))
+        note_scale(decision, settings, stored.scale, scale, reason, cause=cause, ids=ids)
+    elif not polling:
         assert not left or settings.window_ms, "without a window nothing waits while there is room"
-        _poll(decision, settings, state, left, window_end, cause=cause)
+        _poll(decision, settings, state, left, window_end, cause=cause, now_ms=now_ms)
         polling = True
-    if not stored.known or (polling, window_end) != (stored.polling, stored.window_end_ms):
-        after = replace(state, polling=polling, window_end_ms=window_end)
-        decision.writes.append(_state(settings.arn, after))
+    before = (stored.polling, stored.window_end_ms, stored.scale)
+    if not stored.known or (polling, window_end, scale) != before:
+        after = replace(state, polling=polling, window_end_ms=window_end, scale=scale)
+        decision.writes.append(state_write(settings.arn, after))
+
+
+def note_scale(
+    decision: Decision, settings: MappingSettings, before: Scale, after: Scale, reason: str, *, cause: int, ids: Ids
+) -> None:
+    """A row that says how many batches may be in flight now, if the number is another one than before. It is
+    written when all that may be in flight is: only then does the number matter."""
+    initial = settings.bounds.initial
+    old = initial if before.allowed is None else before.allowed
+    new = initial if after.allowed is None else after.allowed
+    if old != new:
+        calm = "a backlog lasts" if new > old else "the source had nothing for a while"
+        details = {"from": old, "to": new, "reason": reason or calm}
+        decision.notes.append(Note(ids.row_id(), "MappingScaled", settings.arn, settings.uuid, cause, details))
 
 
 def _start_batch(decision: Decision, settings: MappingSettings, batch: list[Held], *, now_ms: int, ids: Ids) -> None:
@@ -223,6 +279,7 @@ def _poll(
     window_end: int | None,
     *,
     cause: int,
+    now_ms: int,
 ) -> None:
     poll = Poll(
         max_records=settings.batch_size - left,
@@ -230,8 +287,11 @@ def _poll(
         visibility_timeout_ms=state.visibility_ms,
         null_md5_of_message_attributes=settings.window_ms > 0,
     )
-    decision.effects.append(Call(settings.source_arn, poll, cause, ReplyTo(settings.arn, POLL)))
+    decision.effects.append(Call(settings.source_arn, poll, cause, ReplyTo(settings.arn, f"{POLL}:{now_ms}")))
 
 
-def _state(arn: str, view: MappingView) -> Write:
-    return Write(store.PUT_MAPPING, (arn, int(view.polling), view.window_end_ms))
+def state_write(arn: str, view: MappingView) -> Write:
+    """The write of a mapping's state."""
+    scale = view.scale
+    row = (arn, int(view.polling), view.window_end_ms, scale.allowed, scale.growing_ms)
+    return Write(store.PUT_MAPPING, row)

@@ -14,7 +14,8 @@ from typing import Any
 from ...aws.arn import Names, name_of, region_and_account
 from ...aws.contracts import Code, PutResource
 from . import limits
-from .config import FunctionConfig, SqsTrigger, Target, check_function_name, check_variables
+from .config import FIFO_SUFFIX, FunctionConfig, SqsTrigger, Target, check_function_name, check_variables
+from .scaling import Bounds, bounds_of
 
 FUNCTION = "function"
 MAPPING = "event_source_mapping"
@@ -53,7 +54,8 @@ class FunctionSettings:
 
 @dataclass(frozen=True, slots=True)
 class MappingSettings:
-    """An event source mapping. `concurrency` is how many batches may be in flight."""
+    """An event source mapping. `filters` are the texts of its patterns; `pollers` are the least and the most of
+    provisioned mode, None outside it; `bounds` say how many batches may be in flight."""
 
     arn: str
     uuid: str
@@ -63,12 +65,16 @@ class MappingSettings:
     window_ms: int
     report_failures: bool
     maximum_concurrency: int | None
+    pollers: tuple[int, int] | None
+    filters: tuple[str, ...]
+    filter_quota: int
     enabled: bool
+    bounds: Bounds
 
     @property
-    def concurrency(self) -> int:
-        """`maximum_concurrency`, or the 5 concurrent batches with which AWS starts."""
-        return self.maximum_concurrency or limits.INITIAL_CONCURRENT_BATCHES
+    def fifo(self) -> bool:
+        """Whether the source is a FIFO queue: their names end so, and no other's do."""
+        return self.source_arn.endswith(FIFO_SUFFIX)
 
 
 def parse_function(config: dict[str, Any]) -> FunctionSettings:
@@ -146,7 +152,10 @@ def _variables(
 
 
 def parse_mapping(config: dict[str, Any]) -> MappingSettings:
-    """A mapping's settings from its stored JSON, as `mapping_resource` writes it."""
+    """A mapping's settings from its stored JSON, as `mapping_resource` writes it; what later versions added may be
+    missing in a row of an earlier one."""
+    pollers = config.get("provisioned_poller_config")
+    limits_of_pollers = None if pollers is None else (pollers["minimum_pollers"], pollers["maximum_pollers"])
     return MappingSettings(
         arn=config["arn"],
         uuid=config["uuid"],
@@ -156,7 +165,15 @@ def parse_mapping(config: dict[str, Any]) -> MappingSettings:
         window_ms=config["maximum_batching_window"] * 1000,
         report_failures="ReportBatchItemFailures" in config["function_response_types"],
         maximum_concurrency=config["maximum_concurrency"],
+        pollers=limits_of_pollers,
+        filters=tuple(config.get("filters", ())),
+        filter_quota=config.get("filter_quota", limits.FILTERS),
         enabled=config["enabled"],
+        bounds=bounds_of(
+            fifo=config["source_arn"].endswith(FIFO_SUFFIX),
+            maximum_concurrency=config["maximum_concurrency"],
+            pollers=limits_of_pollers,
+        ),
     )
 
 
@@ -230,6 +247,7 @@ def mapping_resource(
     function_arn, source_arn = names.function(function_name), _queue_arn(names, trigger.sqs)
     uuid = mapping_uuid(function_arn, source_arn)
     arn = names.event_source_mapping(uuid)
+    pollers = trigger.provisioned_poller_config
     row = {
         "arn": arn,
         "uuid": uuid,
@@ -239,6 +257,9 @@ def mapping_resource(
         "maximum_batching_window": trigger.maximum_batching_window,
         "function_response_types": list(trigger.function_response_types),
         "maximum_concurrency": trigger.maximum_concurrency,
+        "provisioned_poller_config": None if pollers is None else pollers.model_dump(),
+        "filters": [] if trigger.filter_criteria is None else list(trigger.filter_criteria),
+        "filter_quota": trigger.filter_quota,
         "enabled": trigger.enabled,
     }
     return arn, PutResource(MAPPING, uuid, row, declared_by)

@@ -1,7 +1,8 @@
 """The end of a batch: records that are done with are settled with their source, the others come back.
 
 A failed batch settles nothing. A throttled one is invoked again, backing off, until the visibility timeout of
-its records is over. Source: AWS Lambda Developer Guide, "Handling errors for an SQS event source in Lambda".
+its records is over. Either takes one of the mapping's concurrent batches away, but for failures of a mapping
+that reports them itself. Source: AWS Lambda Developer Guide, "Handling errors for an SQS event source in Lambda".
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from ...kernel.agenda import Entry
 from ...kernel.effects import Call, Decision, Note, Refused, Timer, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
-from . import limits, store
+from . import limits, scaling, store
 from .batches import Verdict, verdict
 from .commands import RetryBatch
-from .polling import POLL, MappingView, invoke, poll_refused, proceed, read_mapping
+from .functions import INTERRUPTED
+from .polling import POLL, MappingView, invoke, note_scale, poll_refused, proceed, read_mapping, state_write
 from .settings import MappingSettings
 
 THROTTLED = "TooManyRequestsException"
+FAILED, WAS_THROTTLED = "a batch failed", "a batch was throttled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def view_answer(read: Reader, entry: Entry) -> BatchView:
     """What an answer to `poll` or to `batch:ID` needs."""
     mapping = read_mapping(read, entry.arn)
     request = entry.request or ""
-    if request == POLL:
+    if request.startswith(POLL):
         return BatchView(mapping, None)
     command, batch = entry.command, _batch(read, int(request.removeprefix("batch:")))
     if mapping.resource is None:
@@ -100,7 +103,8 @@ def decide_ran(view: BatchView, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
         decision.notes.append(Note(ids.row_id(), "RecordFailed", entry.arn, record_id, noted, why))
     if done:
         decision.effects.append(Call(settings.source_arn, Settle(done), noted))
-    _next(decision, view.mapping, cause=noted, now_ms=now_ms, ids=ids)
+    errors = FAILED if command.function_error is not None and not settings.report_failures else ""
+    _next(decision, view.mapping, errors, cause=noted, now_ms=now_ms, ids=ids)
     return decision
 
 
@@ -113,26 +117,36 @@ def _judge(command: Ran, response: str | None, batch: Batch) -> Verdict:
 
 def decide_refused(view: BatchView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """A poll or an invocation was refused. A throttled batch waits; any other is let go."""
-    if entry.request == POLL:
+    if (entry.request or "").startswith(POLL):
         return poll_refused(view.mapping, entry, now_ms=now_ms, ids=ids)
     refused: Refused = entry.command
     batch = view.batch
     if batch is None or view.mapping.resource is None:
         return _unknown(view, entry, ids)
+    settings: MappingSettings = view.mapping.resource.config
     if refused.code != THROTTLED:
-        return _let_go(view, batch, entry, f"{refused.code}: {refused.message}", now_ms=now_ms, ids=ids)
+        own = refused.code == INTERRUPTED.code or settings.report_failures
+        errors = "" if own else FAILED
+        return _let_go(view, batch, entry, f"{refused.code}: {refused.message}", errors, now_ms=now_ms, ids=ids)
     delay_ms = min(limits.THROTTLE_CAP_MS, limits.THROTTLE_BASE_MS << min(batch.throttles, 20))
     due_ms = now_ms + delay_ms
     if due_ms >= batch.claimed_ms + view.visibility_ms:
         reason = "throttled until the visibility timeout of its records"
-        return _let_go(view, batch, entry, reason, now_ms=now_ms, ids=ids)
+        return _let_go(view, batch, entry, reason, WAS_THROTTLED, now_ms=now_ms, ids=ids)
     noted = ids.row_id()
     details = {"reason": dict(refused.fields).get("Reason", ""), "retry_at_ms": due_ms}
-    return Decision(
+    decision = Decision(
         writes=[Write(store.COUNT_THROTTLE, (batch.batch_id,))],
         effects=[Timer(f"retry:{batch.batch_id}", due_ms, RetryBatch(batch.batch_id), noted)],
         notes=[Note(noted, "BatchThrottled", entry.arn, f"batch-{batch.batch_id}", entry.cause, details)],
     )
+    slower = _backed_off(view.mapping, now_ms)
+    if slower.scale != view.mapping.scale:
+        decision.writes.append(state_write(entry.arn, slower))
+        if slower.in_flight >= scaling.allowed_at(slower.scale, settings.bounds, now_ms):
+            before = view.mapping.scale
+            note_scale(decision, settings, before, slower.scale, WAS_THROTTLED, cause=noted, ids=ids)
+    return decision
 
 
 def decide_retry_batch(view: BatchView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
@@ -143,7 +157,9 @@ def decide_retry_batch(view: BatchView, entry: Entry, *, now_ms: int, ids: Ids) 
     return Decision(effects=[call])
 
 
-def _let_go(view: BatchView, batch: Batch, entry: Entry, reason: str, *, now_ms: int, ids: Ids) -> Decision:
+def _let_go(
+    view: BatchView, batch: Batch, entry: Entry, reason: str, errors: str, *, now_ms: int, ids: Ids
+) -> Decision:
     noted = ids.row_id()
     details = {"reason": reason, "failed": [record_id for record_id, _ in batch.records]}
     decision = Decision(writes=[Write(store.DELETE_BATCH, (batch.batch_id,))])
@@ -151,7 +167,7 @@ def _let_go(view: BatchView, batch: Batch, entry: Entry, reason: str, *, now_ms:
     for record_id, _ in batch.records:
         why = {"reason": reason}
         decision.notes.append(Note(ids.row_id(), "RecordFailed", entry.arn, record_id, noted, why))
-    _next(decision, view.mapping, cause=noted, now_ms=now_ms, ids=ids)
+    _next(decision, view.mapping, errors, cause=noted, now_ms=now_ms, ids=ids)
     return decision
 
 
@@ -163,8 +179,20 @@ def _unknown(view: BatchView, entry: Entry, ids: Ids) -> Decision:
     return decision
 
 
-def _next(decision: Decision, mapping: MappingView, *, cause: int, now_ms: int, ids: Ids) -> None:
-    """One batch less is in flight: go on, if the mapping still is at work."""
-    if mapping.active:
-        freed = replace(mapping, in_flight=mapping.in_flight - 1)
+def _next(decision: Decision, mapping: MappingView, errors: str, *, cause: int, now_ms: int, ids: Ids) -> None:
+    """One batch less is in flight: go on, if the mapping still is at work. With `errors`, which says what went
+    wrong, fewer batches may be in flight from now on."""
+    if not mapping.active:
+        return
+    freed = replace(mapping, in_flight=mapping.in_flight - 1)
+    if not errors:
         proceed(decision, mapping, freed, [], cause=cause, now_ms=now_ms, ids=ids)
+        return
+    slower = _backed_off(freed, now_ms)
+    proceed(decision, mapping, slower, [], cause=cause, now_ms=now_ms, ids=ids, reason=errors)
+
+
+def _backed_off(mapping: MappingView, now_ms: int) -> MappingView:
+    """The mapping with one batch less that may be in flight, as long as its bounds allow."""
+    assert mapping.resource is not None
+    return replace(mapping, scale=scaling.backed_off(mapping.scale, mapping.resource.config.bounds, now_ms))

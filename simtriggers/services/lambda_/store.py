@@ -98,6 +98,13 @@ CREATE TABLE lambda_batches (
 CREATE INDEX lambda_batches_by_mapping ON lambda_batches (mapping_arn, batch_id);
 """
 
+MIGRATION_2 = """
+-- How many batches a mapping may have in flight as of `growing_ms` (NULL: as many as at the start); since then a
+-- backlog lasts and the number grows with time. NULL: it does not grow.
+ALTER TABLE lambda_mappings ADD COLUMN allowed INTEGER;
+ALTER TABLE lambda_mappings ADD COLUMN growing_ms INTEGER;
+"""
+
 # --- account ------------------------------------------------------------------------------------
 
 SELECT_RESERVED_TOTAL = Statement(
@@ -198,17 +205,18 @@ COUNT_STUB = Statement(
 
 SELECT_MAPPING = Statement(
     "lambda.select_mapping",
-    "SELECT m.polling, m.window_end_ms,"
+    "SELECT m.polling, m.window_end_ms, m.allowed, m.growing_ms,"
     " (SELECT count(*) FROM lambda_batches b WHERE b.mapping_arn = m.mapping_arn),"
     " EXISTS (SELECT 1 FROM lambda_collected c WHERE c.mapping_arn = m.mapping_arn)"
     " FROM lambda_mappings m WHERE m.mapping_arn = ? ORDER BY m.mapping_arn",
 )
 PUT_MAPPING = Statement(
     "lambda.put_mapping",
-    "INSERT INTO lambda_mappings (mapping_arn, polling, window_end_ms) VALUES (?, ?, ?)"
+    "INSERT INTO lambda_mappings (mapping_arn, polling, window_end_ms, allowed, growing_ms) VALUES (?, ?, ?, ?, ?)"
     " ON CONFLICT (mapping_arn) DO UPDATE SET polling = excluded.polling,"
-    " window_end_ms = excluded.window_end_ms",
+    " window_end_ms = excluded.window_end_ms, allowed = excluded.allowed, growing_ms = excluded.growing_ms",
 )
+SELECT_UPDATED_MS = Statement("lambda.select_updated_ms", "SELECT updated_ms FROM resources WHERE arn = ? ORDER BY arn")
 SELECT_COLLECTED = Statement(
     "lambda.select_collected",
     "SELECT record_id, receipt, json, cause, claimed_ms, seq FROM lambda_collected WHERE mapping_arn = ? ORDER BY seq",

@@ -13,6 +13,7 @@ from simtriggers.aws.arn import Names
 from simtriggers.aws.contracts import Code
 from simtriggers.kernel.codec import decode, encode
 from simtriggers.services.lambda_.config import FunctionConfig, SqsTrigger, check_function_name, check_triggers
+from simtriggers.services.lambda_.scaling import Bounds
 from simtriggers.services.lambda_.settings import (
     function_resource,
     mapping_resource,
@@ -110,7 +111,9 @@ def test_a_mapping_keeps_its_uuid() -> None:
     assert (arn, command.name) == (NAMES.event_source_mapping(uuid), uuid)
     assert uuid == "cef694f8-49d4-4392-8142-9400b9eb28f9"
     found = parse_mapping(command.config)
-    assert (found.batch_size, found.window_ms, found.concurrency, found.report_failures) == (10, 5000, 5, False)
+    assert (found.batch_size, found.window_ms, found.report_failures) == (10, 5000, False)
+    assert (found.maximum_concurrency, found.pollers, found.filters, found.fifo) == (None, None, (), False)
+    assert found.bounds == Bounds(5, 1250, 2, 200)
 
 
 def test_a_queue_triggers_a_function_once() -> None:

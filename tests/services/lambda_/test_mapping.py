@@ -77,16 +77,14 @@ def test_a_batch_is_handled_and_deleted() -> None:
     assert mapping == done.arn
 
 
-def test_five_batches_run_at_a_time_and_the_rest_waits_in_the_queue() -> None:
+def test_five_batches_run_at_first_and_one_more_every_200_ms_of_backlog() -> None:
     world = World()
     queue = world.queue("jobs")
     world.function("work", duration="1s")
     world.mapping("work", "jobs", batch_size=1)
     world.send(queue, *map(str, range(12)))
-    run_to(world, 999)
-    assert world.starts_ms("work") == [0] * 5
     world.engine.run_until_idle()
-    assert world.starts_ms("work") == [0] * 5 + [1000] * 5 + [2000] * 2
+    assert world.starts_ms("work") == [0] * 5 + [200, 400, 600, 800] + [1000] * 3
     assert depth(world, queue) == 0
 
 
@@ -322,6 +320,30 @@ def test_a_removed_mapping_polls_no_more_and_can_come_back() -> None:
     world.mapping("work", "jobs")
     world.engine.run_until_idle()
     assert len(world.events("work")) == 1
+    assert depth(world, queue) == 0
+
+
+def test_a_poll_that_a_disabled_mapping_left_behind_takes_no_message() -> None:
+    world = World()
+    queue = world.queue("jobs", visibility_timeout="30s")
+    world.function("work")
+    world.function("other")
+    mapping = world.mapping("work", "jobs")
+    run_to(world, 10)
+    assert world.put(mapping_resource(NAMES, "work", SqsTrigger(sqs="jobs", enabled=False))) == 2
+    message_id = world.send_one(queue, "a")
+    world.engine.run_until_idle()
+    assert world.rows("MessageReceived", "RecordsReleased") == []
+    assert [message.message_id for message in world.receive(queue)] == [message_id]
+    world.engine.advance(30_000)
+    assert world.put(mapping_resource(NAMES, "work", SqsTrigger(sqs="jobs"))) == 3
+    world.engine.run_until_idle()
+    world.engine.ask(mapping, RemoveResource())
+    world.mapping("other", "jobs")
+    world.send(queue, "b")
+    world.engine.run_until_idle()
+    # The removed mapping waited first; the one behind it gets what it was woken for.
+    assert [[bodies(event) for event in world.events(name)] for name in ("work", "other")] == [[["a"]], [["b"]]]
     assert depth(world, queue) == 0
 
 
