@@ -90,7 +90,7 @@ def _tagged(
     more["tags"] = dict(tags)
     set_more(work, view, more)
     kind = "ObjectTagged" if event == TAGGING_PUT else "ObjectUntagged"
-    _tell(work, view, kind, event, {"tags": dict(tags)} if tags else {})
+    _tell(work, view, kind, event, {"tags": dict(tags)} if event == TAGGING_PUT else {})
     work.decision.reply = _shown(view)
     return work.decision
 
