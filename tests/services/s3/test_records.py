@@ -15,10 +15,13 @@ from ruamel.yaml import YAML
 
 from simtriggers.kernel.codec import to_json
 from simtriggers.kernel.ids import Ids
-from simtriggers.services.s3.events import encode_key
+from simtriggers.services.s3.buckets import notice_text
+from simtriggers.services.s3.bus_events import bus_event_text
+from simtriggers.services.s3.events import CAUSED_HERE, encode_key
 from simtriggers.services.s3.records import (
     BucketFacts,
     Request,
+    event_version,
     object_text,
     owner_id,
     record_text,
@@ -34,7 +37,7 @@ def built(given: dict[str, Any], record: dict[str, Any], version: str) -> str:
     (item,) = record["Records"]
     answer = item["responseElements"]
     return record_text(
-        BucketFacts(given["bucket"], f"arn:aws:s3:::{given['bucket']}", given["region"], given["owner"], version),
+        facts(given, version),
         event=given["event"],
         time=item["eventTime"],
         request=Request(
@@ -45,15 +48,70 @@ def built(given: dict[str, Any], record: dict[str, Any], version: str) -> str:
         ),
         configuration_id=given["configuration_id"],
         object_text=object_text(
-            encode_key(given["key"]), given["size"], given["etag"], item["s3"]["object"]["sequencer"]
+            encode_key(given["key"]),
+            given["size"],
+            given["etag"],
+            item["s3"]["object"]["sequencer"],
+            given.get("version_id", ""),
         ),
     )
 
 
-@pytest.mark.parametrize("name", ["put", "delete"])
+def facts(given: dict[str, Any], version: str) -> BucketFacts:
+    name = given["bucket"]
+    tags = tuple(given.get("tags", {}).items())
+    return BucketFacts(name, f"arn:aws:s3:::{name}", given["region"], given["owner"], version, tags)
+
+
+RECORDS = ["put", "delete", "versioned_put", "delete_marker", "multipart"]
+
+
+@pytest.mark.parametrize("name", RECORDS)
 def test_record_equals_the_documented_one(name: str) -> None:
     fixture = json.loads((FIXTURES / "s3" / f"{name}.json").read_text())
-    assert built(fixture["given"], fixture["record"], "classic") == to_json(fixture["record"])
+    profile = fixture["given"].get("profile", "classic")
+    assert built(fixture["given"], fixture["record"], profile) == to_json(fixture["record"])
+
+
+def test_classic_records_show_no_generated_tags() -> None:
+    fixture = json.loads((FIXTURES / "s3" / "multipart.json").read_text())
+    record = json.loads(built(fixture["given"], fixture["record"], "classic"))["Records"][0]
+    assert (record["eventVersion"], list(record["s3"]["bucket"])) == ("2.1", ["name", "ownerIdentity", "arn"])
+
+
+def test_the_event_for_the_bus_equals_the_documented_one() -> None:
+    fixture = json.loads((FIXTURES / "s3" / "bus_delete.json").read_text())
+    given, record = fixture["given"], fixture["record"]
+    detail = record["detail"]
+    text = bus_event_text(
+        facts(given, "classic"),
+        account=given["account"],
+        id=record["id"],
+        event=given["event"],
+        time=record["time"],
+        request=Request("AWS:AIDA", detail["source-ip-address"], detail["request-id"], "h"),
+        key=given["key"],
+        size=None,
+        etag=None,
+        sequencer=detail["object"]["sequencer"],
+        version_id="",
+    )
+    assert text == to_json(record)
+
+
+def test_the_test_event_equals_the_documented_one() -> None:
+    record = json.loads((FIXTURES / "s3" / "test_event.json").read_text())["record"]
+    text = notice_text(record["Bucket"], record["Time"], record["RequestId"], record["HostId"])
+    assert text == to_json(record)
+
+
+@pytest.mark.parametrize("profile", ["classic", "unified", "2.6"])
+def test_versions_of_all_events(profile: str) -> None:
+    expected = {"unified": "2.5", "2.6": "2.6"}
+    later = {"ObjectTagging", "ObjectAcl", "LifecycleExpiration", "LifecycleTransition"}
+    for event in CAUSED_HERE:
+        classic = "2.3" if event.split(":")[0] in later or event == "ObjectRestore:Delete" else "2.1"
+        assert event_version(profile, event) == expected.get(profile, classic)
 
 
 def test_unified_version_is_the_only_difference() -> None:
@@ -62,11 +120,12 @@ def test_unified_version_is_the_only_difference() -> None:
     assert built(fixture["given"], fixture["record"], "unified") == to_json(fixture["record"])
 
 
-@pytest.mark.parametrize("name", ["put", "delete"])
+@pytest.mark.parametrize("name", RECORDS)
 def test_powertools_reads_it(name: str) -> None:
     fixture = json.loads((FIXTURES / "s3" / f"{name}.json").read_text())
     text = built(fixture["given"], fixture["record"], "classic")
     (record,) = S3Model.model_validate_json(text).Records
+    assert record.s3.object is not None
     assert unquote_plus(record.s3.object.key) == fixture["given"]["key"]
     assert record.s3.object.size == fixture["given"]["size"]
 
