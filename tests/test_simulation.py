@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,21 @@ def test_a_name_that_the_project_does_not_have_finds_the_nearest() -> None:
                 call("jbs")
         with pytest.raises(UserError, match=r"queues: work\n  fix: did you mean 'work'\?"):
             sim.queue("wrk")
+
+
+@pytest.mark.parametrize("runtime", ["inline", "process", "stub"])
+@pytest.mark.parametrize(("init", "billed"), [(None, [1, 1]), ("0ms", [1, 1]), ("400ms", [401, 1])])
+def test_a_cold_start_is_billed_as_it_is_modelled(
+    tmp_path: Path, runtime: str, init: str | None, billed: list[int]
+) -> None:
+    (tmp_path / "app.py").write_text("def handler(event, context): return 1\n")
+    function: dict[str, Any] = {"runtime": runtime, **({"init_duration": init} if init else {})}
+    function |= {"stub": [{"returns": 1}]} if runtime == "stub" else {"handler": "app.handler"}
+    (tmp_path / "simtriggers.yaml").write_text(json.dumps({"functions": {"f": function}}))
+    with Simulation.load(tmp_path) as sim:
+        sim.invoke("f")
+        sim.invoke("f")
+        assert [row.details["billed_ms"] for row in sim.trace if row.kind == "InvocationSucceeded"] == billed
 
 
 def test_a_start_without_a_zone_is_refused() -> None:

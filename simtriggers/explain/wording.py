@@ -112,6 +112,9 @@ TEMPLATES: dict[str, str] = {
     "RuleTargetsChanged": "targets are now {targets:arns}",
 }
 
+_RESOURCE, _KIND = 24, 20
+"""Widths of columns: a rule that is named after its function fits, and so do most kinds."""
+
 _FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _PART = re.compile(r"\[([^\]]*)\]|([^\[]+)")
 
@@ -195,5 +198,5 @@ def columns(row: TraceRow, payload: PayloadText) -> str:
     subject = "" if row.subject == row.arn or resource(row.arn).endswith(f":{row.subject}") else short(row.subject)
     if row.arn == "":
         subject = ""
-    words = [f"{link:<12} {resource(row.arn):<20} {row.kind:<20}", subject, detail(row, payload)]
+    words = [f"{link:<12} {resource(row.arn):<{_RESOURCE}} {row.kind:<{_KIND}}", subject, detail(row, payload)]
     return "  ".join(word for word in words if word).rstrip()

@@ -2,7 +2,7 @@
 
 Owns the words in which pydantic's findings reach a user. The models say what is right; a model may
 also have a class variable `NOT_YET` (key -> what it would do), for keys that AWS has and simtriggers
-does not yet: they are named as such, not as unknown.
+does not yet: they are named as such, not as unknown. One that begins with "write " names the key that does it.
 
 A value that is one of several models is told apart by the key it has::
 
@@ -215,11 +215,14 @@ def _error(document: Document, spot: Spot, detail: ErrorDetails) -> UserError:
 
 def _unknown_key(document: Document, spot: Spot, key: str) -> UserError:
     owner = dotted(spot.path[:-1] if spot.path[-1:] == (key,) else spot.path)
-    if key in spot.shape.not_yet():
+    rule = spot.shape.not_yet().get(key)
+    if rule is not None and rule.startswith("write "):
+        return document.error(spot.path, f"{owner} has an unknown key '{key}'", fix=rule, key=True)
+    if rule is not None:
         return document.error(
             spot.path,
             f"{owner} has '{key}', which simtriggers does not do yet",
-            rule=spot.shape.not_yet()[key],
+            rule=rule,
             fix=f"remove '{key}'",
             key=True,
         )

@@ -95,7 +95,7 @@ def rows(shell: Shell, *options: str) -> list[dict[str, object]]:
 def test_every_row_is_a_line(shell: Shell, state: Path) -> None:
     lines = shell("trace").out.splitlines()
     assert len(lines) == len(played().trace)
-    assert lines[0].startswith("2026-01-15T12:00:00.000Z  #1           run                  Started")
+    assert lines[0].startswith("2026-01-15T12:00:00.000Z  #1           run                      Started")
     assert [row["id"] for row in rows(shell)] == [row.id for row in played().trace]
 
 

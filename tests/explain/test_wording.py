@@ -111,24 +111,25 @@ def test_no_row_of_a_real_run_falls_back_to_its_plain_details() -> None:
     [
         (
             row("MessageSent", subject="4f3c2b1a-0000-4000-8000-000000000000", payload="d1", size=11),
-            "12:00:00.000  #14<-9       sqs:ingest           MessageSent           4f3c2b1a  11 bytes: hello there",
+            "12:00:00.000  #14<-9       sqs:ingest               MessageSent           4f3c2b1a  11 bytes: hello there",
         ),
         (
             row("MessageReceived", subject="m", receive_count=2, visible_ms=AT_MS + 60_000),
-            "12:00:00.000  #14<-9       sqs:ingest           MessageReceived       m  receive 2, hidden until"
+            "12:00:00.000  #14<-9       sqs:ingest               MessageReceived       m  receive 2, hidden until"
             " 12:01:00.000",
         ),
         (
             row("SomethingNew", cause=0, subject="ingest", answer=42, text="x"),
-            "12:00:00.000  #14          sqs:ingest           SomethingNew          answer=42 text=x",
+            "12:00:00.000  #14          sqs:ingest               SomethingNew          answer=42 text=x",
         ),
         (
             row("MessageSent", subject="m", payload="unknown", size=1, visible_ms=AT_MS),
-            "12:00:00.000  #14<-9       sqs:ingest           MessageSent           m  1 byte, visible at 12:00:00.000",
+            "12:00:00.000  #14<-9       sqs:ingest               MessageSent           m  1 byte,"
+            " visible at 12:00:00.000",
         ),
         (
             row("Started", arn="", subject="run", cause=0, incarnation=2),
-            "12:00:00.000  #14          run                  Started               run number 2 of this state",
+            "12:00:00.000  #14          run                      Started               run number 2 of this state",
         ),
     ],
 )  # fmt: skip
@@ -170,3 +171,11 @@ def test_short_texts() -> None:
     assert event('{"Records":[]}') == ""
     assert event('{"Records":[1]}') == '{"Records":[1]}'
     assert event('{"detail-type":"x"}') == '{"detail-type":"x"}'
+
+
+def test_rows_of_resources_with_usual_names_stand_below_each_other() -> None:
+    rule = "arn:aws:events:us-east-1:123456789012:rule/"
+    arns = ["arn:aws:s3:::uploads", QUEUE, f"{rule}nightly-schedule-1", f"{rule}{'a' * 60}"]
+    lines = [narrate(row("ScheduleFired", arn=arn), nothing) for arn in arns]
+    assert [line.index("ScheduleFired") for line in lines[:3]] == [52, 52, 52]
+    assert f"rule:{'a' * 60} ScheduleFired" in lines[3]
