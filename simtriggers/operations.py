@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -65,6 +65,7 @@ class QueueOperations:
     def __init__(self, names: Names, name: str) -> None:
         self.name = name
         self.arn = names.queue(name)
+        self._names = names
 
     def send(
         self,
@@ -72,9 +73,17 @@ class QueueOperations:
         *,
         delay_seconds: int | None = None,
         message_attributes: MessageAttributes | None = None,
+        message_group_id: str | None = None,
+        message_deduplication_id: str | None = None,
     ) -> Operation[sqs.SendResult]:
-        """SendMessage. A body that is no text is sent as JSON."""
-        command = sqs.SendMessage(as_text(body), delay_seconds, attributes(message_attributes))
+        """SendMessage. A body that is no text is sent as JSON. A FIFO queue needs `message_group_id`."""
+        command = sqs.SendMessage(
+            as_text(body),
+            delay_seconds,
+            attributes(message_attributes),
+            message_group_id=message_group_id,
+            message_deduplication_id=message_deduplication_id,
+        )
         return Operation(self.arn, command, _same)
 
     def send_batch(self, entries: list[sqs.SendEntry]) -> Operation[sqs.BatchResult]:
@@ -87,9 +96,17 @@ class QueueOperations:
         *,
         visibility_timeout: int | None = None,
         wait_time_seconds: int | None = None,
+        receive_request_attempt_id: str | None = None,
     ) -> Operation[list[sqs.Message]]:
         """ReceiveMessage with all attributes. Times are seconds; waiting takes virtual time."""
-        command = sqs.ReceiveMessage(max_number_of_messages, visibility_timeout, wait_time_seconds, ("All",), ("All",))
+        command = sqs.ReceiveMessage(
+            max_number_of_messages,
+            visibility_timeout,
+            wait_time_seconds,
+            ("All",),
+            ("All",),
+            receive_request_attempt_id=receive_request_attempt_id,
+        )
         return Operation(self.arn, command, lambda reply: list(reply.messages))
 
     def delete(self, message: sqs.Message | str) -> Operation[None]:
@@ -115,6 +132,46 @@ class QueueOperations:
     def attributes(self) -> Operation[dict[str, str]]:
         """GetQueueAttributes: all of them, by AWS's names."""
         return Operation(self.arn, sqs.GetQueueAttributes(), lambda reply: dict(reply.attributes))
+
+    def set_attributes(self, attributes: Mapping[str, str]) -> Operation[None]:
+        """SetQueueAttributes: texts by AWS's names; an empty text removes a policy."""
+        return Operation(self.arn, sqs.SetQueueAttributes(tuple(attributes.items())), _same)
+
+    def tags(self) -> Operation[dict[str, str]]:
+        """ListQueueTags."""
+        return Operation(self.arn, sqs.ListQueueTags(), lambda reply: dict(reply.tags))
+
+    def tag(self, tags: Mapping[str, str]) -> Operation[None]:
+        """TagQueue."""
+        return Operation(self.arn, sqs.TagQueue(tuple(tags.items())), _same)
+
+    def untag(self, keys: Iterable[str]) -> Operation[None]:
+        """UntagQueue."""
+        return Operation(self.arn, sqs.UntagQueue(tuple(keys)), _same)
+
+    def url(self) -> Operation[str]:
+        """GetQueueUrl."""
+        return Operation(self.arn, sqs.GetQueueUrl(), lambda reply: str(reply.url))
+
+    def start_message_move_task(
+        self, destination: str | None = None, *, max_number_of_messages_per_second: int | None = None
+    ) -> Operation[str]:
+        """StartMessageMoveTask from this dead-letter queue to a queue by its name or ARN, or back to where the
+        messages came from; returns the task handle."""
+        arn = destination
+        if destination is not None and not destination.startswith("arn:"):
+            arn = self._names.queue(destination)
+        command = sqs.StartMessageMoveTask(arn, max_number_of_messages_per_second)
+        return Operation(self.arn, command, lambda reply: str(reply.task_handle))
+
+    def cancel_message_move_task(self, task_handle: str) -> Operation[int]:
+        """CancelMessageMoveTask; returns how many messages had been moved."""
+        command = sqs.CancelMessageMoveTask(task_handle)
+        return Operation(self.arn, command, lambda reply: int(reply.approximate_number_of_messages_moved))
+
+    def list_message_move_tasks(self, max_results: int = 1) -> Operation[list[sqs.MoveTask]]:
+        """ListMessageMoveTasks, the youngest first."""
+        return Operation(self.arn, sqs.ListMessageMoveTasks(max_results), lambda reply: list(reply.results))
 
     def messages(self, limit: int = 10_000) -> Operation[list[sqs.PeekedMessage]]:
         """What lies in the queue, without receiving it."""

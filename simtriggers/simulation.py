@@ -119,6 +119,14 @@ class Queue(_Handle):
     change_visibility_batch = _sync(QueueOperations.change_visibility_batch)
     purge = _sync(QueueOperations.purge)
     attributes = _sync(QueueOperations.attributes)
+    set_attributes = _sync(QueueOperations.set_attributes)
+    tags = _sync(QueueOperations.tags)
+    tag = _sync(QueueOperations.tag)
+    untag = _sync(QueueOperations.untag)
+    url = _sync(QueueOperations.url)
+    start_message_move_task = _sync(QueueOperations.start_message_move_task)
+    cancel_message_move_task = _sync(QueueOperations.cancel_message_move_task)
+    list_message_move_tasks = _sync(QueueOperations.list_message_move_tasks)
     messages = _sync(QueueOperations.messages)
 
 
@@ -134,6 +142,14 @@ class AsyncQueue(_Handle):
     change_visibility_batch = _asynchronous(QueueOperations.change_visibility_batch)
     purge = _asynchronous(QueueOperations.purge)
     attributes = _asynchronous(QueueOperations.attributes)
+    set_attributes = _asynchronous(QueueOperations.set_attributes)
+    tags = _asynchronous(QueueOperations.tags)
+    tag = _asynchronous(QueueOperations.tag)
+    untag = _asynchronous(QueueOperations.untag)
+    url = _asynchronous(QueueOperations.url)
+    start_message_move_task = _asynchronous(QueueOperations.start_message_move_task)
+    cancel_message_move_task = _asynchronous(QueueOperations.cancel_message_move_task)
+    list_message_move_tasks = _asynchronous(QueueOperations.list_message_move_tasks)
     messages = _asynchronous(QueueOperations.messages)
 
 

@@ -86,13 +86,14 @@ class Record:
     """One record of a source, shaped as the function will see it (`json`, one object's text).
 
     `id` is what ReportBatchItemFailures names; `receipt` settles it; `cause` is the trace row of its
-    being received.
+    being received. `group_id` is the message group or shard key whose order is kept, None without one.
     """
 
     id: str
     receipt: str
     json: str
     cause: int
+    group_id: str | None = None
 
 
 @command(Overdue.RUN)

@@ -39,7 +39,7 @@ class Range:
 
 
 class SQS:
-    """Amazon SQS, standard queues. Durations are seconds, sizes are bytes, as in AWS's own settings."""
+    """Amazon SQS. Durations are seconds, sizes are bytes, as in AWS's own settings."""
 
     visibility_timeout_s = Range(0, 43_200, _SET_ATTRIBUTES)
     message_retention_period_s = Range(60, 1_209_600, _SET_ATTRIBUTES)
@@ -60,3 +60,19 @@ class SQS:
     in_flight = Limit(120_000, "Amazon SQS Developer Guide, Amazon SQS visibility timeout")
     purge_interval_s = Limit(60, "Amazon SQS API Reference, PurgeQueue")
     queue_name_length = Limit(80, _QUOTAS_QUEUES)
+    group_id_length = Limit(128, "Amazon SQS API Reference, SendMessage, MessageGroupId")
+    deduplication_s = Limit(300, "Amazon SQS Developer Guide, Using the message deduplication ID")
+    receive_attempt_s = Limit(300, "Amazon SQS API Reference, ReceiveMessage, ReceiveRequestAttemptId")
+    recreation_s = Limit(60, "Amazon SQS API Reference, CreateQueue, QueueDeletedRecently")
+    kms_reuse_s = Range(60, 86_400, _SET_ATTRIBUTES)
+    listed_queues = Range(1, 1000, "Amazon SQS API Reference, ListQueues, MaxResults")
+    tags = Limit(50, "Amazon SQS API Reference, TagQueue")
+    tag_key_length = Limit(128, "AWS General Reference, Tagging your AWS resources")
+    tag_value_length = Limit(256, "AWS General Reference, Tagging your AWS resources")
+    moved_per_second = Range(1, 500, "Amazon SQS API Reference, StartMessageMoveTask")
+    move_tasks = Limit(100, "Amazon SQS Developer Guide, dead-letter queue redrive")
+    move_task_s = Limit(129_600, "Amazon SQS Developer Guide, dead-letter queue redrive")
+    listed_move_tasks = Range(1, 10, "Amazon SQS API Reference, ListMessageMoveTasks, MaxResults")
+    noisy_in_flight = Limit(30, "Amazon SQS Developer Guide, How Amazon SQS fair queues work")
+    noisy_percent = Limit(10, "Amazon SQS Developer Guide, How Amazon SQS fair queues work")
+    noisy_silence_s = Limit(300, "Amazon SQS Developer Guide, How Amazon SQS fair queues work")

@@ -16,11 +16,11 @@ ACTS = frozenset(
     {
         # what a client, a scenario, a file in a folder or a person does
         "ObjectCreated", "ObjectRemoved", "ObjectNotFound", "FolderScanned", "FileSkipped", "WriteAborted",
-        "MessageSent", "MessageDeleteIgnored", "QueuePurged",
+        "MessageSent", "MessageDeduplicated", "MessageDeleteIgnored", "QueuePurged", "MoveTaskStarted",
         "InvocationStarted", "InvocationThrottled", "AsyncEventAccepted", "StepFailed",
         # and what it makes, changes and removes
         "BucketCreated", "BucketChanged", "BucketUnwired", "BucketRemoved",
-        "QueueCreated", "QueueUpdated", "QueueNoLongerDeclared", "QueueDeleted",
+        "QueueCreated", "QueueUpdated", "QueueNoLongerDeclared", "QueueDeleted", "QueueTagged",
         "MappingEnabled", "MappingDisabled",
         "MessagePublished", "MessageDeduplicated", "TopicCreated", "TopicUpdated", "TopicNoLongerDeclared",
         "TopicDeleted", "SubscriptionCreated", "SubscriptionUpdated", "SubscriptionNoLongerDeclared",

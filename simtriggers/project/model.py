@@ -326,8 +326,8 @@ def _bad_names(resources: Resources, document: Document, at: KeyPath) -> Iterato
         problem = bucket_name_problem(name)
         if problem is not None:
             yield document.error((*at, "buckets", name), problem, fix="rename the bucket", key=True)
-    for name in resources.queues:
-        problem = queue_name_problem(name)
+    for name, queue in resources.queues.items():
+        problem = queue_name_problem(name, queue.fifo_queue)
         if problem is not None:
             yield document.error((*at, "queues", name), problem, fix="rename the queue", key=True)
     for name in resources.functions:

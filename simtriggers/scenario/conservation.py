@@ -13,7 +13,7 @@ from ..kernel.codec import type_name
 from ..kernel.trace import TraceRow
 from ..simulation import Simulation
 
-_MESSAGE_ENDS = frozenset({"MessageDeleted", "MessageExpired", "MessageDropped"})
+_MESSAGE_ENDS = frozenset({"MessageDeleted", "MessageExpired", "MessageDropped", "MessageRedriven"})
 _EVENT_ENDS = frozenset({"InvocationSucceeded", "DestinationSent", "DeadLetterSent", "AsyncEventDropped"})
 _HANDED_ON = frozenset(
     {

@@ -52,6 +52,8 @@ class SendMessageStep(Settings):
     body: Any
     delay_seconds: Annotated[Seconds, Field(ge=0, le=900)] | None = None
     message_attributes: dict[str, Any] = {}
+    message_group_id: str | None = None
+    message_deduplication_id: str | None = None
 
     @field_validator("message_attributes")
     @classmethod
@@ -60,6 +62,21 @@ class SendMessageStep(Settings):
             if isinstance(item, bool) or not isinstance(item, (str, int, float, dict)):
                 raise ValueError(f"{name} has the value {item!r}; write a text, a number, or a mapping with DataType")
         return items
+
+
+class PurgeStep(Settings):
+    """Purge a queue of all its messages."""
+
+    queue: str
+
+
+class RedriveStep(Settings):
+    """Move the messages of a dead-letter queue, as new ones, back to the queues they came from, or to
+    `destination`; `rate` is how many a second at most."""
+
+    queue: str
+    destination: str | None = None
+    rate: Annotated[int, Field(ge=1, le=500, strict=True)] | None = None
 
 
 class InvokeStep(Settings):
@@ -78,7 +95,7 @@ def _restart(item: Any) -> Any:
     return {} if item in (True, None) else item
 
 
-ACTS = ("put_object", "delete_object", "send_message", "invoke", "advance", "restart")
+ACTS = ("put_object", "delete_object", "send_message", "purge", "redrive", "invoke", "advance", "restart")
 
 
 class Step(Settings):
@@ -87,7 +104,7 @@ class Step(Settings):
     event or attributes is then the number of the repetition, from 1."""
 
     NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("publish", "put_events", "put_item", "copy_object", "redrive", "purge", "start_replay"),
+        ("publish", "put_events", "put_item", "copy_object", "start_replay"),
         "this step comes with a later version",
     )
 
@@ -97,6 +114,8 @@ class Step(Settings):
     put_object: PutObjectStep | None = None
     delete_object: DeleteObjectStep | None = None
     send_message: SendMessageStep | None = None
+    purge: PurgeStep | None = None
+    redrive: RedriveStep | None = None
     invoke: InvokeStep | None = None
     advance: Milliseconds | None = None
     restart: Annotated[RestartStep | None, BeforeValidator(_restart)] = None

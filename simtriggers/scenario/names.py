@@ -9,7 +9,7 @@ from ..errors import UserError
 from ..project.load import Document, KeyPath, suggest
 from ..project.model import Resources
 
-_SECTIONS = {"bucket": "buckets", "queue": "queues", "function": "functions"}
+_SECTIONS = {"bucket": "buckets", "queue": "queues", "destination": "queues", "function": "functions"}
 
 
 def names_of(resources: Resources) -> dict[str, list[str]]:
@@ -25,7 +25,7 @@ def unknown_names(document: Document, known: Mapping[str, list[str]]) -> list[Us
             for key, section in _SECTIONS.items():
                 name = mapping.get(key)
                 if isinstance(name, str) and section in known and name not in known[section]:
-                    found.append(_unknown(document, (*path, key), key, known[section], section))
+                    found.append(_unknown(document, (*path, key), section[:-1], known[section], section))
             if place[0] != "faults" or path != place or not {"queues", "functions"} <= known.keys():
                 continue
             both = [*known["queues"], *known["functions"]]

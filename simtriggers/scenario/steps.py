@@ -26,6 +26,13 @@ def operations(step: Step, names: Names, folder: Path, payload_text: Callable[[s
             yield BucketOperations(names, step.delete_object.bucket).delete(numbered(step.delete_object.key))
         elif step.send_message is not None:
             yield _send(step.send_message, names, numbered)
+        elif step.purge is not None:
+            yield QueueOperations(names, step.purge.queue).purge()
+        elif step.redrive is not None:
+            redrive = step.redrive
+            yield QueueOperations(names, redrive.queue).start_message_move_task(
+                redrive.destination, max_number_of_messages_per_second=redrive.rate
+            )
         elif step.invoke is not None:
             yield _invoke(step.invoke, names, payload_text, numbered)
 
@@ -61,6 +68,8 @@ def _send(step: SendMessageStep, names: Names, numbered: _Numbered) -> Operation
         as_text(numbered.inside(step.body)),
         delay_seconds=step.delay_seconds,
         message_attributes=numbered.inside(step.message_attributes),
+        message_group_id=numbered.inside(step.message_group_id),
+        message_deduplication_id=numbered.inside(step.message_deduplication_id),
     )
 
 

@@ -16,13 +16,16 @@ from ...kernel.codec import Overdue, command, value
 class SendMessage:
     """Put a message on the queue; answered with SendResult.
 
-    `delay_seconds` None takes the queue's own. The only system attribute is AWSTraceHeader.
+    `delay_seconds` None takes the queue's own. The only system attribute is AWSTraceHeader. A FIFO queue
+    needs a group; on a standard queue a group names a tenant (fair queues).
     """
 
     body: str
     delay_seconds: int | None = None
     message_attributes: tuple[Attribute, ...] = ()
     system_attributes: tuple[Attribute, ...] = ()
+    message_group_id: str | None = None
+    message_deduplication_id: str | None = None
 
 
 @value
@@ -34,6 +37,8 @@ class SendEntry:
     delay_seconds: int | None = None
     message_attributes: tuple[Attribute, ...] = ()
     system_attributes: tuple[Attribute, ...] = ()
+    message_group_id: str | None = None
+    message_deduplication_id: str | None = None
 
 
 @command(Overdue.RUN)
@@ -45,12 +50,14 @@ class SendMessageBatch:
 
 @value
 class SendResult:
-    """A message was accepted. The digests are hexadecimal; None where there is nothing to digest."""
+    """A message was accepted. The digests are hexadecimal; None where there is nothing to digest.
+    `sequence_number` is a FIFO queue's; a duplicate has the message id and number of the first send."""
 
     message_id: str
     md5_of_body: str
     md5_of_message_attributes: str | None = None
     md5_of_message_system_attributes: str | None = None
+    sequence_number: str | None = None
 
 
 @value
@@ -89,6 +96,7 @@ class ReceiveMessage:
     `visibility_timeout` and `wait_time_seconds` None take the queue's own. The names select what comes
     with a message: system attributes by name or `All`; message attributes by name, `prefix.*`, `.*` or
     `All`. `until_ms` is set by the queue itself while the request waits: the end of its wait.
+    `receive_request_attempt_id` (FIFO): a retry within 5 minutes gets the same messages and handles.
     """
 
     max_number_of_messages: int = 1
@@ -97,6 +105,7 @@ class ReceiveMessage:
     attribute_names: tuple[str, ...] = ()
     message_attribute_names: tuple[str, ...] = ()
     until_ms: int | None = None
+    receive_request_attempt_id: str | None = None
 
 
 @value
@@ -171,6 +180,100 @@ class ChangeMessageVisibilityBatch:
 
 # --- the queue itself ---------------------------------------------------------------------------
 
+Pairs = tuple[tuple[str, str], ...]
+"""(name, text) pairs: queue attributes under AWS's names, or tags."""
+
+
+@command(Overdue.RUN)
+class CreateQueue:
+    """Make the queue of this ARN; answered with QueueUrl, also when it is there with equal attributes.
+
+    `recreate_after_s` is how long after its deletion a name is still taken; 0 switches that rule off.
+    """
+
+    attributes: Pairs = ()
+    tags: Pairs = ()
+    recreate_after_s: int = 60
+
+
+@command(Overdue.RUN)
+class SetQueueAttributes:
+    """Change the attributes that are named; an empty text removes a policy. Answered with None."""
+
+    attributes: Pairs
+
+
+@command(Overdue.RUN)
+class GetQueueUrl:
+    """Answered with QueueUrl."""
+
+
+@value
+class QueueUrl:
+    """Where a queue is reached."""
+
+    url: str
+
+
+@command(Overdue.RUN)
+class DeleteQueue:
+    """Delete the queue and its messages; answered with None."""
+
+
+@command(Overdue.RUN)
+class ListQueues:
+    """Queues by a prefix of their names, in order of the names; answered with QueueUrls.
+
+    Addressed to any ARN of the service: its region and account are those that are listed. Without
+    `max_results` there are at most 1,000 and no token.
+    """
+
+    prefix: str = ""
+    max_results: int | None = None
+    next_token: str | None = None
+
+
+@command(Overdue.RUN)
+class ListDeadLetterSourceQueues:
+    """Queues whose redrive policy names this queue; answered with QueueUrls."""
+
+    max_results: int | None = None
+    next_token: str | None = None
+
+
+@value
+class QueueUrls:
+    """Queues; `next_token` asks for those after them, None when there are none."""
+
+    urls: tuple[str, ...]
+    next_token: str | None = None
+
+
+@command(Overdue.RUN)
+class TagQueue:
+    """Add tags or change their values; answered with None."""
+
+    tags: Pairs
+
+
+@command(Overdue.RUN)
+class UntagQueue:
+    """Remove tags; those that are not there are passed over. Answered with None."""
+
+    keys: tuple[str, ...]
+
+
+@command(Overdue.RUN)
+class ListQueueTags:
+    """Answered with QueueTags."""
+
+
+@value
+class QueueTags:
+    """A queue's tags, by key."""
+
+    tags: Pairs
+
 
 @command(Overdue.RUN)
 class PurgeQueue:
@@ -213,6 +316,8 @@ class PeekedMessage:
     dead_letter_source: str | None
     message_attributes: tuple[Attribute, ...]
     cause: int
+    message_group_id: str | None = None
+    message_deduplication_id: str | None = None
 
 
 @value
@@ -227,3 +332,72 @@ class Peeked:
 class ExpireMessages:
     """Remove the messages that have reached the end of their retention. The queue sets this timer itself,
     one for the oldest message and not one for each."""
+
+
+# --- moving dead letters back -------------------------------------------------------------------
+
+
+@command(Overdue.RUN)
+class StartMessageMoveTask:
+    """Move this dead-letter queue's messages to `destination_arn`, or each to the queue it came from, as new
+    messages. Answered with MoveTaskStarted."""
+
+    destination_arn: str | None = None
+    max_number_of_messages_per_second: int | None = None
+
+
+@value
+class MoveTaskStarted:
+    """A move task runs; the handle cancels it."""
+
+    task_handle: str
+
+
+@command(Overdue.RUN)
+class CancelMessageMoveTask:
+    """Stop a move task of this queue; answered with MoveTaskCancelled. What was moved stays moved."""
+
+    task_handle: str
+
+
+@value
+class MoveTaskCancelled:
+    """How many messages a cancelled task had moved when it was asked to stop."""
+
+    approximate_number_of_messages_moved: int
+
+
+@command(Overdue.RUN)
+class ListMessageMoveTasks:
+    """The latest move tasks of this queue, the youngest first; answered with MoveTasks."""
+
+    max_results: int = 1
+
+
+@value
+class MoveTask:
+    """A move task as AWS shows it; `task_handle` only while it runs, `started_ms` in milliseconds."""
+
+    status: str
+    source_arn: str
+    destination_arn: str | None
+    approximate_number_of_messages_moved: int
+    approximate_number_of_messages_to_move: int
+    started_ms: int
+    max_number_of_messages_per_second: int | None = None
+    failure_reason: str | None = None
+    task_handle: str | None = None
+
+
+@value
+class MoveTasks:
+    """Move tasks of a queue."""
+
+    results: tuple[MoveTask, ...]
+
+
+@command(Overdue.RUN)
+class MoveMessages:
+    """Move the next messages of a task. The queue sets this timer itself."""
+
+    task_id: str

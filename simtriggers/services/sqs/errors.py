@@ -138,6 +138,90 @@ def batch_too_long(size: int) -> Refused:
     return _batch("BatchRequestTooLong", message)
 
 
-def not_supported(what: str) -> Refused:
-    """Something that AWS can do and this simulator not yet: never accepted and ignored."""
-    return _refused("UnsupportedOperation", f"{what} is not supported by simtriggers yet.")
+# --- FIFO queues --------------------------------------------------------------------------------
+
+
+def not_for_this_queue(name: str, text: object, *, includes: str = "include") -> Refused:
+    """A parameter that the other type of queue has. AWS writes `include` and `includes a`."""
+    return invalid_parameter(name, text, f"The request {includes} parameter that is not valid for this queue type.")
+
+
+def invalid_id(name: str, text: str) -> Refused:
+    """A MessageGroupId, MessageDeduplicationId or ReceiveRequestAttemptId with other characters, or too long."""
+    longest = SQS.group_id_length
+    reason = f"{name} can only include alphanumeric and punctuation characters. 1 to {longest} in length."
+    return invalid_parameter(name, text, reason)
+
+
+def no_deduplication_id() -> Refused:
+    """A FIFO message without a deduplication id, on a queue that makes none from the body."""
+    return invalid_value(
+        "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
+    )
+
+
+def receipt_expired(handle: str) -> Refused:
+    """A FIFO deletion after the visibility timeout."""
+    return invalid_parameter("ReceiptHandle", handle, "The receipt handle has expired.")
+
+
+def not_in_flight() -> Refused:
+    """A FIFO visibility change after the visibility timeout."""
+    return _batch("MessageNotInflight", "The specified message isn't in flight.")
+
+
+def fifo_only(name: str) -> Refused:
+    """A setting that only a FIFO queue has."""
+    return _refused("InvalidAttributeName", f"You can specify the {name} only when FifoQueue is set to true.")
+
+
+# --- queues -------------------------------------------------------------------------------------
+
+
+def attribute_value(name: str, reason: str) -> Refused:
+    """A queue setting that is not allowed, and why."""
+    return _refused("InvalidAttributeValue", f"Invalid value for the parameter {name}. Reason: {reason}")
+
+
+def both_encryptions() -> Refused:
+    """KMS and SQS encryption at once."""
+    return _refused(
+        "InvalidAttributeName",
+        "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.",
+    )
+
+
+def queue_exists(attribute: str) -> Refused:
+    """CreateQueue with another value for an attribute of a queue that is there."""
+    message = f"A queue already exists with the same name and a different value for attribute {attribute}"
+    return _refused("QueueAlreadyExists", message, shape="QueueNameExists")
+
+
+def deleted_recently(seconds: int) -> Refused:
+    """CreateQueue too soon after DeleteQueue."""
+    message = (
+        f"You must wait {seconds} seconds after deleting a queue before you can create another with the same name."
+    )
+    return _batch("QueueDeletedRecently", message)
+
+
+# --- move tasks ---------------------------------------------------------------------------------
+
+
+def _no_resource(message: str) -> Refused:
+    return _refused("ResourceNotFoundException", message, status=404)
+
+
+def no_such_parameter_resource(name: str) -> Refused:
+    """A move task's SourceArn or DestinationArn names no queue."""
+    return _no_resource(f"The resource that you specified for the {name} parameter doesn't exist.")
+
+
+def no_such_task() -> Refused:
+    """A task handle of no task."""
+    return _no_resource("Task does not exist.")
+
+
+def bad_task_handle() -> Refused:
+    """A text that is no task handle."""
+    return invalid_value("Value for parameter TaskHandle is invalid.")

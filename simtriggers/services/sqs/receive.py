@@ -1,6 +1,6 @@
 """Receiving: ReceiveMessage and Poll, the redrive that happens on the way, and waiting.
 
-A receive takes visible messages in the order of store.py, hides them, and counts. A message that was
+A receive takes the messages that selection.py found, hides them, and counts. A message that was
 returned `max_receive_count` times in this queue is moved to the dead-letter queue instead of being returned,
 and the receive goes on with the next. When nothing is left to return, the request may wait: it is parked
 under the queue's ARN, due when the earliest hidden message appears, and woken by every send.
@@ -12,121 +12,29 @@ queues"; Amazon SQS API Reference, ReceiveMessage.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ...aws.contracts import Poll, Polled, Record
 from ...aws.limits import SQS
 from ...kernel.agenda import Entry
 from ...kernel.codec import to_json
-from ...kernel.effects import PARKED, Decision, Note, Park, Refused, ReplyTo, Timer, Wake, Write
+from ...kernel.effects import PARKED, Decision, Note, Park, Refused, Timer, Wake, Write
 from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
-from ...kernel.service import Reader, Resource
 from . import errors, receipts
 from .commands import ExpireMessages, Message, ReceiveMessage, ReceiveResult
 from .config import QueueSettings, Redrive
+from .fifo_store import FORGET_OLD_ATTEMPTS, MOVE_FIFO, PROMOTE, SET_ATTEMPT, SET_SEQUENCE
 from .records import SYSTEM_ATTRIBUTES, event_record, received_message
+from .selection import DeadLetterQueue, ReceiveView, is_exhausted, wanted
 from .send import RETENTION_TIMER, WAKE_ALL
-from .store import HIDE, IN_FLIGHT, MOVE, NEXT_VISIBLE, SET_SWEEP, STATE, VISIBLE, Candidate, Parameters
+from .sequence import is_id
+from .store import DELETE, HIDE, MOVE, SET_SWEEP, Candidate, Parameters
 
-MOST_CANDIDATES = 1000
-"""So many messages one receive looks at, beyond those it returns: it moves no more than that, and the
-next receive goes on."""
 OVER_LIMIT_RECHECK_MS = 1000
-_PAGE = 100
 _RECORD_BYTES = 2048
 """More than a record has beside its body and the text of its message attributes."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterQueue:
-    """Where exhausted messages go; `sweep_ms` is when its retention timer is due, None if not set."""
-
-    arn: str
-    retention_ms: int
-    sweep_ms: int | None
-
-
-@fixed
-class ReceiveView:
-    """What a receive may see.
-
-    `queue` None: there is none. `candidates` are visible messages, first the one to take first; `more`
-    says that there are others after them. `dead_letter` None: the queue has no dead-letter queue, or it
-    does not exist. `room` is how many more messages may be in flight. `next_visible_ms` is when the
-    earliest hidden message appears; it is read only when no candidate can be returned. `gone`: who asked
-    takes nothing any more.
-    """
-
-    queue: Resource | None
-    candidates: tuple[Candidate, ...] = ()
-    more: bool = False
-    dead_letter: DeadLetterQueue | None = None
-    room: int = SQS.in_flight
-    next_visible_ms: int | None = None
-    gone: bool = False
-
-
-def view_receive(read: Reader, entry: Entry) -> ReceiveView:
-    """Enough visible messages to return as many as are wanted, past those that will be moved."""
-    queue = read.resource(entry.arn)
-    if queue is None:
-        return ReceiveView(None)
-    asker = entry.reply_to
-    if type(entry.command) is Poll and type(asker) is ReplyTo and read.describe(asker.arn) is None:
-        return ReceiveView(queue, gone=True)
-    settings: QueueSettings = queue.config
-    redrive = settings.redrive
-    wanted = _wanted(entry.command)
-    expired_ms = read.now_ms - settings.retention_ms
-    found: list[Candidate] = []
-    live = size = 0
-    after = (-1, -1)
-    more = True
-    while more and live < wanted and size < SQS.polled_bytes and len(found) < wanted + MOST_CANDIDATES:
-        page = min(wanted - live, _PAGE)
-        rows = read.all(VISIBLE, entry.arn, *after, read.now_ms, expired_ms, page)
-        more = len(rows) == page
-        for row in map(Candidate._make, rows):
-            found.append(row)
-            if redrive is None or not is_exhausted(row, redrive):
-                live += 1
-                size += row.size
-        if found:
-            after = (found[-1].visible_ms, found[-1].seq)
-    room = int(SQS.in_flight)
-    if found and found[0].span >= room:
-        counted = read.one(IN_FLIGHT, entry.arn, read.now_ms)
-        room -= counted[0] if counted else 0
-    dead_letter = _dead_letter(read, redrive) if redrive is not None and live < len(found) else None
-    following = read.one(NEXT_VISIBLE, entry.arn, read.now_ms) if not live else None
-    return ReceiveView(queue, tuple(found), more, dead_letter, room, following[0] if following else None)
-
-
-def is_exhausted(message: Candidate, redrive: Redrive | None) -> bool:
-    """Whether the next receive moves this message instead of returning it.
-
-    Only receives in the present queue count, so that a dead-letter queue can have a redrive policy of its
-    own. Unverified for such chains.
-    """
-    return redrive is not None and message.receive_count - message.receives_before >= redrive.max_receive_count
-
-
-def _dead_letter(read: Reader, redrive: Redrive) -> DeadLetterQueue | None:
-    target = read.resource(redrive.dead_letter_arn)
-    if target is None:
-        return None
-    state = read.one(STATE, target.arn)
-    return DeadLetterQueue(target.arn, target.config.retention_ms, state[0] if state else None)
-
-
-def _wanted(command: ReceiveMessage | Poll) -> int:
-    if type(command) is Poll:
-        return max(1, min(command.max_records, SQS.polled_messages))
-    assert type(command) is ReceiveMessage
-    return max(1, min(command.max_number_of_messages, SQS.received_messages.high))
-
 
 # --- decisions ----------------------------------------------------------------------------------
 
@@ -147,15 +55,16 @@ def decide_receive(view: ReceiveView, entry: Entry, *, now_ms: int, ids: Ids) ->
     command: ReceiveMessage = entry.command
     if view.queue is None:
         return Decision(reply=errors.no_such_queue())
-    problem = _check(command)
+    settings: QueueSettings = view.queue.config
+    problem = _check(command, settings)
     if problem is not None:
         return Decision(reply=problem)
-    settings: QueueSettings = view.queue.config
     until_ms = command.until_ms
     if until_ms is None:
         wait_s = command.wait_time_seconds
         until_ms = now_ms + (settings.wait_ms if wait_s is None else 1000 * wait_s)
-    if view.room <= 0 and view.candidates and until_ms <= now_ms and command.until_ms is None:
+    full = view.room <= 0 and bool(view.candidates)
+    if full and until_ms <= now_ms and command.until_ms is None and not settings.fifo:
         return Decision(reply=errors.over_limit())
 
     def shape(taken: Taken) -> Message:
@@ -171,9 +80,13 @@ def decide_receive(view: ReceiveView, entry: Entry, *, now_ms: int, ids: Ids) ->
     hide_ms = settings.visibility_timeout_ms
     if command.visibility_timeout is not None:
         hide_ms = 1000 * command.visibility_timeout
-    decision, messages = _receive(view, entry, _wanted(command), hide_ms, shape, now_ms=now_ms, ids=ids)
+    if view.repeated:
+        return _repeat(view, entry, hide_ms, shape, now_ms=now_ms, ids=ids)
+    decision, messages = _receive(view, entry, wanted(command), hide_ms, shape, now_ms=now_ms, ids=ids)
     if messages or until_ms <= now_ms:
         decision.reply = ReceiveResult(tuple(messages))
+        if messages and command.receive_request_attempt_id is not None:
+            _remember(decision, entry, messages, now_ms + hide_ms, now_ms=now_ms)
     else:
         _wait(decision, view, entry, replace(command, until_ms=until_ms), until_ms, now_ms=now_ms)
     return decision
@@ -202,12 +115,13 @@ def decide_poll(view: ReceiveView, entry: Entry, *, now_ms: int, ids: Ids) -> De
             first_received_ms=taken.first_received_ms,
             null_md5=command.null_md5_of_message_attributes,
         )
-        return Record(taken.message.message_id, taken.handle, text, taken.cause)
+        group = None if taken.message.sequence is None else taken.message.group_id
+        return Record(taken.message.message_id, taken.handle, text, taken.cause, group)
 
     fitting = _within_payload(view.candidates, settings.redrive)
     if fitting is not view.candidates:
         view = replace(view, candidates=fitting)
-    decision, records = _receive(view, entry, _wanted(command), hide_ms, shape, now_ms=now_ms, ids=ids)
+    decision, records = _receive(view, entry, wanted(command), hide_ms, shape, now_ms=now_ms, ids=ids)
     if records or (command.until_ms is not None and command.until_ms <= now_ms):
         decision.reply = Polled(tuple(records))
     else:
@@ -294,7 +208,9 @@ def _move(
     now_ms: int,
     ids: Ids,
 ) -> None:
-    """Move exhausted messages: same id, body, attributes, time of sending and count; another queue."""
+    """Move exhausted messages: same id, body, attributes, time of sending and count; another queue.
+
+    On FIFO queues the time of sending, the number and the deduplication id are new ones."""
     rows: list[Parameters] = []
     for message in moved:
         count, most = message.receive_count - message.receives_before, redrive.max_receive_count
@@ -315,10 +231,21 @@ def _move(
         )
         decision.notes.append(note)
         rows.append((target.arn, now_ms, entry.arn, note.id, message.seq))
-    decision.writes.append(Write(MOVE, rows, many=True))
     decision.effects.append(Wake(target.arn, len(moved)))
-    # A standard queue's message ages from when it was first sent, also in the dead-letter queue.
-    expires_ms = max(now_ms, min(message.sent_ms for message in moved) + target.retention_ms)
+    if moved[0].sequence is None:
+        decision.writes.append(Write(MOVE, rows, many=True))
+        # A standard queue's message ages from when it was first sent, also in the dead-letter queue.
+        expires_ms = max(now_ms, min(message.sent_ms for message in moved) + target.retention_ms)
+    else:
+        copies = [(*row[:-1], target.last_sequence + place, row[-1]) for place, row in enumerate(rows, start=1)]
+        groups = dict.fromkeys(message.group_id for message in moved)
+        decision.writes += [
+            Write(MOVE_FIFO, copies, many=True),
+            Write(SET_SEQUENCE, (target.arn, target.last_sequence + len(copies))),
+            Write(DELETE, [(message.seq,) for message in moved], many=True),
+            Write(PROMOTE, [(entry.arn, group) for group in groups], many=True),
+        ]
+        expires_ms = now_ms + target.retention_ms
     if target.sweep_ms is None or expires_ms < target.sweep_ms:
         decision.writes.append(Write(SET_SWEEP, (target.arn, expires_ms)))
         decision.effects.append(
@@ -348,7 +275,53 @@ def _wait(
     decision.effects.append(Park(entry.arn, command, until_ms, recheck_ms))
 
 
-def _check(command: ReceiveMessage) -> Refused | None:
+# --- repeated receives --------------------------------------------------------------------------
+
+
+def _repeat(
+    view: ReceiveView,
+    entry: Entry,
+    hide_ms: int,
+    shape: Callable[[Taken], Message],
+    *,
+    now_ms: int,
+    ids: Ids,
+) -> Decision:
+    """Answer a retry of a receive with the same messages and handles; their timeout starts again."""
+    decision = Decision()
+    visible_ms = now_ms + hide_ms
+    messages: list[Message] = []
+    rows: list[Parameters] = []
+    for message, handle in view.repeated:
+        details = {"receive_count": message.receive_count, "visible_ms": visible_ms, "by": entry.cause}
+        note = Note(ids.row_id(), "ReceiveRepeated", entry.arn, message.message_id, message.cause, details)
+        assert message.first_received_ms is not None, "it was received"
+        decision.notes.append(note)
+        rows.append((visible_ms, message.receive_count, message.first_received_ms, now_ms, note.id, message.seq))
+        messages.append(shape(Taken(message, handle, message.receive_count, message.first_received_ms, note.id)))
+    decision.writes.append(Write(HIDE, rows, many=True))
+    decision.effects.append(Wake(entry.arn, WAKE_ALL, visible_ms))
+    decision.writes.append(_attempt(entry, messages, visible_ms, view.repeated_until_ms))
+    decision.reply = ReceiveResult(tuple(messages))
+    return decision
+
+
+def _remember(decision: Decision, entry: Entry, messages: list[Message], visible_ms: int, *, now_ms: int) -> None:
+    """Keep what this attempt got, for 5 minutes."""
+    decision.writes.append(Write(FORGET_OLD_ATTEMPTS, (entry.arn, now_ms)))
+    decision.writes.append(_attempt(entry, messages, visible_ms, now_ms + 1000 * SQS.receive_attempt_s))
+
+
+def _attempt(entry: Entry, messages: list[Message], visible_ms: int, until_ms: int) -> Write:
+    got: list[list[Any]] = []
+    for message in messages:
+        receipt = receipts.read(entry.arn, message.receipt_handle)
+        assert receipt is not None, "the handle is our own"
+        got.append([receipt.seq, message.receipt_handle, visible_ms])
+    return Write(SET_ATTEMPT, (entry.arn, entry.command.receive_request_attempt_id, until_ms, to_json(got)))
+
+
+def _check(command: ReceiveMessage, settings: QueueSettings) -> Refused | None:
     number, allowed = command.max_number_of_messages, SQS.received_messages
     if number not in allowed:
         reason = f"Must be between {allowed.low} and {allowed.high}, if provided."
@@ -360,6 +333,11 @@ def _check(command: ReceiveMessage) -> Refused | None:
     hide_s = command.visibility_timeout
     if hide_s is not None and hide_s not in SQS.visibility_timeout_s:
         return errors.visibility_out_of_range(hide_s)
+    attempt = command.receive_request_attempt_id
+    if attempt is not None and not settings.fifo:
+        return errors.not_for_this_queue("ReceiveRequestAttemptId", attempt, includes="includes a")
+    if attempt is not None and not is_id(attempt):
+        return errors.invalid_id("ReceiveRequestAttemptId", attempt)
     for name in command.attribute_names:
         if name not in SYSTEM_ATTRIBUTES:
             return errors.unknown_attribute(name)

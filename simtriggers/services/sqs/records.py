@@ -16,6 +16,7 @@ from ...aws.digests import Attribute, is_binary, md5_of_message_attributes
 from ...kernel.codec import to_json
 from .commands import Message, ReceiveResult
 from .content import TRACE_HEADER
+from .sequence import sequence_number
 from .store import Candidate
 
 SYSTEM_ATTRIBUTES = frozenset(
@@ -32,7 +33,7 @@ SYSTEM_ATTRIBUTES = frozenset(
         "DeadLetterQueueSourceArn",
     }
 )
-"""What may be asked for; those of FIFO queues are never there on a standard queue."""
+"""What may be asked for; on a standard queue a message has no number and no deduplication id."""
 
 
 def event_record(
@@ -50,9 +51,19 @@ def event_record(
         md5 = f'"md5OfMessageAttributes":"{message.md5_of_attributes}",'
     return (
         f'{{"messageId":"{message.message_id}","receiptHandle":"{handle}","body":{to_json(message.body)},'
-        f'"attributes":{to_json(_system_attributes(message, receive_count, first_received_ms))},'
+        f'"attributes":{_system_text(message, receive_count, first_received_ms)},'
         f'"messageAttributes":{attributes},{md5}"md5OfBody":"{message.md5_of_body}",{_source(queue)}'
     )
+
+
+def _system_text(message: Candidate, receive_count: int, first_received_ms: int) -> str:
+    """The system attributes as JSON; those of a plain message, the many, have nothing to escape."""
+    if message.trace_header is None and message.dead_letter_source is None and message.group_id is None:
+        return (
+            f'{{"ApproximateReceiveCount":"{receive_count}","SentTimestamp":"{message.sent_ms}",'
+            f'"SenderId":"{message.sender_id}","ApproximateFirstReceiveTimestamp":"{first_received_ms}"}}'
+        )
+    return to_json(_system_attributes(message, receive_count, first_received_ms))
 
 
 def _message_attributes(stored: str) -> dict[str, Any]:
@@ -136,7 +147,13 @@ def _system_attributes(message: Candidate, receive_count: int, first_received_ms
         found[TRACE_HEADER] = message.trace_header
     found["ApproximateReceiveCount"] = str(receive_count)
     found["SentTimestamp"] = str(message.sent_ms)
+    if message.sequence is not None:
+        found["SequenceNumber"] = sequence_number(message.sequence)
+    if message.group_id is not None:
+        found["MessageGroupId"] = message.group_id
     found["SenderId"] = message.sender_id
+    if message.deduplication_id is not None:
+        found["MessageDeduplicationId"] = message.deduplication_id
     found["ApproximateFirstReceiveTimestamp"] = str(first_received_ms)
     if message.dead_letter_source is not None:
         found["DeadLetterQueueSourceArn"] = message.dead_letter_source

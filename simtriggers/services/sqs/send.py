@@ -1,13 +1,14 @@
 """Sending: SendMessage, SendMessageBatch, and a delivery from elsewhere, which is a send.
 
-A message is a row, a MessageSent note caused by whoever sent it, and a wake-up for one waiting poll.
+A message is a row, a MessageSent note caused by whoever sent it, and a wake-up for one waiting poll. On a FIFO
+queue a message whose deduplication id was sent in the last 5 minutes is accepted and not enqueued.
 Source: Amazon SQS API Reference, SendMessage and SendMessageBatch.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...aws.contracts import Delivery
 from ...aws.digests import Attribute, md5_of_body, md5_of_message_attributes
@@ -30,6 +31,8 @@ from .commands import (
     SendResult,
 )
 from .config import QueueSettings
+from .fifo_store import FORGET_OLD_SENDS, INSERT_FIFO, REMEMBER, SEEN, SET_SEQUENCE, Seen
+from .sequence import content_id, is_id, sequence_number
 from .store import INSERT, SET_SWEEP, STATE
 
 RETENTION_TIMER = "retention"
@@ -40,48 +43,82 @@ _ATTRIBUTE = "message_attribute:"
 _SYSTEM_ATTRIBUTE = "system_attribute:"
 
 
+Message = SendMessage | SendEntry
+"""Both have the members of a message by the same names."""
+
+Key = tuple[str, str]
+"""A deduplication id and the group it was sent with."""
+
+
 @fixed
 class SendView:
     """`queue` None: there is none. `sweep_ms` is when the queue's retention timer is due, None if it is
-    not set. `body` is the text of a delivery, and empty for a send, which carries its own."""
+    not set. `body` is the text of a delivery, and empty for a send, which carries its own. Of a FIFO queue:
+    the number of its latest message, and what has been sent with the command's deduplication ids."""
 
     queue: Resource | None
     sweep_ms: int | None
     body: str = ""
+    last_sequence: int = 0
+    seen: Mapping[Key, Seen] | None = None
 
 
 def view_send(read: Reader, entry: Entry) -> SendView:
-    """The queue and its retention timer."""
+    """The queue and its retention timer; of a FIFO queue also what was sent lately."""
     queue = read.resource(entry.arn)
     if queue is None:
         return SendView(None, None)
     state = read.one(STATE, entry.arn)
     body = read.payload(entry.command.payload) if type(entry.command) is Delivery else ""
-    return SendView(queue, state[0] if state else None, body)
+    sweep_ms = state[0] if state else None
+    settings: QueueSettings = queue.config
+    if not settings.fifo:
+        return SendView(queue, sweep_ms, body)
+    seen: dict[Key, Seen] = {}
+    for message in _messages_of(entry.command, body):
+        key = _key(message, settings)
+        if key is not None and key not in seen:
+            row = read.one(SEEN, entry.arn, *key, read.now_ms)
+            if row is not None:
+                seen[key] = Seen._make(row)
+    return SendView(queue, sweep_ms, body, (state[2] or 0) if state else 0, seen)
+
+
+def _messages_of(command: SendMessage | SendMessageBatch | Delivery, body: str) -> Sequence[Message]:
+    if type(command) is SendMessageBatch:
+        return command.entries
+    if type(command) is Delivery:
+        return (_message_of(command, body),)
+    assert type(command) is SendMessage
+    return (command,)
+
+
+def _key(message: Message, settings: QueueSettings) -> Key | None:
+    """The deduplication id of a FIFO message, given or from its body, and its group; None: it lacks one."""
+    if not message.message_group_id:
+        return None
+    if message.message_deduplication_id:
+        return message.message_deduplication_id, message.message_group_id
+    return (content_id(message.body), message.message_group_id) if settings.content_based else None
 
 
 def decide_send(view: SendView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """SendMessage: replies with SendResult."""
-    command: SendMessage = entry.command
     if view.queue is None:
         return Decision(reply=errors.no_such_queue())
-    message = SendEntry("", command.body, command.delay_seconds, command.message_attributes, command.system_attributes)
-    return _send_one(view, message, entry, now_ms=now_ms, ids=ids)
+    return _send_one(view, entry.command, entry, now_ms=now_ms, ids=ids)
 
 
 def decide_delivery(view: SendView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """A delivery: its payload becomes the body, its context the attributes. Replies with SendResult."""
     if view.queue is None:
         return Decision(reply=errors.no_such_queue())
-    message = _message_of(entry.command, view.body)
-    if type(message) is Refused:
-        return Decision(reply=message)
-    assert type(message) is SendEntry
-    return _send_one(view, message, entry, now_ms=now_ms, ids=ids)
+    return _send_one(view, _message_of(entry.command, view.body), entry, now_ms=now_ms, ids=ids)
 
 
 def decide_send_batch(view: SendView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    """SendMessageBatch: replies with BatchResult; the whole request is refused only for its form and size."""
+    """SendMessageBatch: replies with BatchResult; the whole request is refused only for its form and size, and
+    for a FIFO entry without a group or a deduplication id."""
     command: SendMessageBatch = entry.command
     if view.queue is None:
         return Decision(reply=errors.no_such_queue())
@@ -89,21 +126,26 @@ def decide_send_batch(view: SendView, entry: Entry, *, now_ms: int, ids: Ids) ->
     if problem is None:
         size = sum(content.size_of(item.body, _well_formed(item)) for item in command.entries)
         problem = errors.batch_too_long(size) if size > SQS.batch_bytes else None
+    settings: QueueSettings = view.queue.config
+    if problem is None and settings.fifo:
+        problem = next((each for each in (_incomplete(item, settings) for item in command.entries) if each), None)
+        # Recorded: InvalidParameterValue in a batch, where SendMessage answers MissingParameter.
+        problem = problem and errors.invalid_value(problem.message)
     if problem is not None:
         return Decision(reply=problem)
     decision = Decision()
     sent: list[BatchSuccess] = []
     failed: list[BatchFailure] = []
-    settings: QueueSettings = view.queue.config
+    fifo = _Fifo(view, entry, settings) if settings.fifo else None
     for item in command.entries:
         refused = _check(item, settings, in_batch=True)
         if refused is not None:
             failed.append(BatchFailure(item.id, refused.code, refused.message))
             continue
-        result = _send(decision, item, entry, settings, now_ms=now_ms, ids=ids)
+        result = _send(decision, item, entry, settings, fifo, now_ms=now_ms, ids=ids)
         sent.append(BatchSuccess(item.id, result))
-    if sent:
-        _arm_retention(decision, view, entry, now_ms=now_ms)
+    if decision.writes:
+        _finish(decision, view, entry, fifo, now_ms=now_ms)
     decision.reply = BatchResult(tuple(sent), tuple(failed))
     return decision
 
@@ -124,19 +166,21 @@ def check_batch(names: Sequence[str]) -> Refused | None:
     return None
 
 
-def _send_one(view: SendView, message: SendEntry, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+def _send_one(view: SendView, message: Message, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     assert view.queue is not None
     settings: QueueSettings = view.queue.config
     problem = _check(message, settings, in_batch=False)
     if problem is not None:
         return Decision(reply=problem)
     decision = Decision()
-    decision.reply = _send(decision, message, entry, settings, now_ms=now_ms, ids=ids)
-    _arm_retention(decision, view, entry, now_ms=now_ms)
+    fifo = _Fifo(view, entry, settings) if settings.fifo else None
+    decision.reply = _send(decision, message, entry, settings, fifo, now_ms=now_ms, ids=ids)
+    if decision.writes:
+        _finish(decision, view, entry, fifo, now_ms=now_ms)
     return decision
 
 
-def _check(message: SendEntry, settings: QueueSettings, *, in_batch: bool) -> Refused | None:
+def _check(message: Message, settings: QueueSettings, *, in_batch: bool) -> Refused | None:
     problem = content.check_body(message.body)
     if problem is None and message.message_attributes:
         problem = content.check_attributes(message.message_attributes)
@@ -151,50 +195,139 @@ def _check(message: SendEntry, settings: QueueSettings, *, in_batch: bool) -> Re
     if delay is not None and delay not in allowed:
         reason = f"DelaySeconds must be >= {allowed.low} and <= {allowed.high}."
         return errors.invalid_parameter("DelaySeconds", delay, reason)
+    if settings.fifo or message.message_group_id is not None or message.message_deduplication_id is not None:
+        return _check_group(message, settings)
     return None
 
 
+def _check_group(message: Message, settings: QueueSettings) -> Refused | None:
+    """Group, deduplication id and delay, as far as they depend on the type of the queue."""
+    group, deduplication = message.message_group_id, message.message_deduplication_id
+    if settings.fifo:
+        problem = _incomplete(message, settings)
+        if problem is not None:
+            return problem
+        if message.delay_seconds:
+            return errors.not_for_this_queue("DelaySeconds", message.delay_seconds)
+    if group is not None and not is_id(group):
+        return errors.invalid_id("MessageGroupId", group)
+    if deduplication and not settings.fifo:
+        return errors.not_for_this_queue("MessageDeduplicationId", deduplication, includes="includes a")
+    if deduplication and not is_id(deduplication):
+        return errors.invalid_id("MessageDeduplicationId", deduplication)
+    return None
+
+
+def _incomplete(message: Message, settings: QueueSettings) -> Refused | None:
+    if not message.message_group_id:
+        return errors.missing_parameter("MessageGroupId")
+    return errors.no_deduplication_id() if _key(message, settings) is None else None
+
+
+class _Fifo:
+    """What a FIFO queue remembers while a decision sends: numbers given and ids seen, also in this very batch."""
+
+    def __init__(self, view: SendView, entry: Entry, settings: QueueSettings) -> None:
+        self._queue = entry.arn
+        self._settings = settings
+        self._seen = dict(view.seen or {})
+        self.sequence = view.last_sequence
+
+    def key(self, message: Message) -> Key:
+        """The message's deduplication id and group."""
+        key = _key(message, self._settings)
+        assert key is not None, "an incomplete message is refused before"
+        return key
+
+    def first(self, key: Key) -> Seen | None:
+        """The send that this one repeats, or None."""
+        return self._seen.get(key) or self._seen.get((key[0], ""))
+
+    def accept(self, decision: Decision, key: Key, message_id: str, cause: int, *, now_ms: int) -> int:
+        """Remember a message that is no repetition; returns its number."""
+        self.sequence += 1
+        found = Seen(message_id, self.sequence, cause)
+        scope = key[1] if self._settings.by_group else ""
+        until_ms = now_ms + 1000 * SQS.deduplication_s
+        decision.writes.append(Write(REMEMBER, (self._queue, key[0], scope, until_ms, *found)))
+        self._seen[key[0], scope] = found
+        return self.sequence
+
+
 def _send(
-    decision: Decision, message: SendEntry, entry: Entry, settings: QueueSettings, *, now_ms: int, ids: Ids
+    decision: Decision,
+    message: Message,
+    entry: Entry,
+    settings: QueueSettings,
+    fifo: _Fifo | None,
+    *,
+    now_ms: int,
+    ids: Ids,
 ) -> SendResult:
     """Add one accepted message to a decision: its row, note, body and wake-up."""
-    body = payload(message.body)
     attributes = sorted(message.message_attributes)
-    delay_ms = settings.delay_ms if message.delay_seconds is None else 1000 * message.delay_seconds
-    result = SendResult(
-        ids.uuid("sqs.message_id"),
-        md5_of_body(message.body),
-        md5_of_message_attributes(attributes) if attributes else None,
-        md5_of_message_attributes(message.system_attributes) if message.system_attributes else None,
-    )
+    md5 = md5_of_body(message.body)
+    md5_of_attributes = md5_of_message_attributes(attributes) if attributes else None
+    md5_of_system = md5_of_message_attributes(message.system_attributes) if message.system_attributes else None
+    key = fifo.key(message) if fifo is not None else None
+    if fifo is not None and key is not None:
+        first = fifo.first(key)
+        if first is not None:
+            decision.notes.append(_deduplicated(message, key, first, entry, ids))
+            number = sequence_number(first.sequence)
+            return SendResult(first.message_id, md5, md5_of_attributes, md5_of_system, number)
+    body = payload(message.body)
+    own_ms = None if message.delay_seconds is None or settings.fifo else 1000 * message.delay_seconds
+    delay_ms = settings.delay_ms if own_ms is None else own_ms
+    message_id = ids.uuid("sqs.message_id")
     size = content.size_of(message.body, message.message_attributes)
     details: dict[str, object] = {"payload": body.digest, "size": size}
+    if message.message_group_id is not None:
+        details["message_group_id"] = message.message_group_id
     if delay_ms:
         details["visible_ms"] = now_ms + delay_ms
     if attributes:
         details["message_attributes"] = {name: value for name, _, value in attributes}
-    note = Note(ids.row_id(), "MessageSent", entry.arn, result.message_id, entry.cause, details)
+    note = Note(ids.row_id(), "MessageSent", entry.arn, message_id, entry.cause, details)
     row = (
         entry.arn,
-        result.message_id,
+        message_id,
         body.digest,
         size,
         to_json(attributes) if attributes else None,
         message.system_attributes[0][2] if message.system_attributes else None,
-        result.md5_of_body,
-        result.md5_of_message_attributes,
+        md5,
+        md5_of_attributes,
         DEFAULT_SENDER_ID,
         now_ms,
         now_ms + delay_ms,
         note.id,
+        message.message_group_id,
     )
+    number_text: str | None = None
+    if fifo is None or key is None:
+        decision.writes.append(Write(INSERT, row))
+    else:
+        number_ = fifo.accept(decision, key, message_id, note.id, now_ms=now_ms)
+        number_text = details["sequence_number"] = sequence_number(number_)
+        decision.writes.append(Write(INSERT_FIFO, (*row, key[0], number_)))
     decision.payloads.append(body)
-    decision.writes.append(Write(INSERT, row))
     decision.notes.append(note)
     # A poll is needed for one message only; when it is delayed, every waiting poll may be the one
     # that is still there when the delay ends.
     decision.effects.append(Wake(entry.arn, WAKE_ALL, now_ms + delay_ms) if delay_ms else Wake(entry.arn))
-    return result
+    return SendResult(message_id, md5, md5_of_attributes, md5_of_system, number_text)
+
+
+def _deduplicated(message: Message, key: Key, first: Seen, entry: Entry, ids: Ids) -> Note:
+    """Says that a message was not enqueued, about the message that it repeats."""
+    details = {
+        "message_deduplication_id": key[0],
+        "message_group_id": key[1],
+        "first": first.cause,
+        "reason": f"sent in the last {SQS.deduplication_s // 60} minutes with the same deduplication id",
+    }
+    return Note(ids.row_id(), "MessageDeduplicated", entry.arn, first.message_id, entry.cause, details)
 
 
 WAKE_ALL = 1 << 30
@@ -202,8 +335,12 @@ WAKE_ALL = 1 << 30
 served by then. It costs nothing while they are due earlier anyway."""
 
 
-def _arm_retention(decision: Decision, view: SendView, entry: Entry, *, now_ms: int) -> None:
-    """Set the queue's one retention timer, unless it is set: earlier messages expire earlier."""
+def _finish(decision: Decision, view: SendView, entry: Entry, fifo: _Fifo | None, *, now_ms: int) -> None:
+    """Store the number of the latest FIFO message; set the queue's one retention timer, unless it is set:
+    earlier messages expire earlier."""
+    if fifo is not None:
+        decision.writes.insert(0, Write(FORGET_OLD_SENDS, (entry.arn, now_ms)))
+        decision.writes.append(Write(SET_SEQUENCE, (entry.arn, fifo.sequence)))
     if view.sweep_ms is not None:
         return
     assert view.queue is not None
@@ -212,14 +349,15 @@ def _arm_retention(decision: Decision, view: SendView, entry: Entry, *, now_ms: 
     decision.effects.append(Timer(RETENTION_TIMER, at_ms, ExpireMessages(), 0, background=True))
 
 
-def _well_formed(message: SendEntry) -> tuple[Attribute, ...]:
+def _well_formed(message: Message) -> tuple[Attribute, ...]:
     """The attributes whose bytes can be counted; those of a bad entry fail with it alone."""
     return message.message_attributes if content.check_attributes(message.message_attributes) is None else ()
 
 
-def _message_of(delivery: Delivery, body: str) -> SendEntry | Refused:
+def _message_of(delivery: Delivery, body: str) -> SendEntry:
     attributes: list[Attribute] = []
     system: list[Attribute] = []
+    group = deduplication = None
     for name, text in delivery.context:
         if name.startswith(_ATTRIBUTE):
             data_type, _, value = text.partition(":")
@@ -227,5 +365,7 @@ def _message_of(delivery: Delivery, body: str) -> SendEntry | Refused:
         elif name.startswith(_SYSTEM_ATTRIBUTE):
             system.append((name.removeprefix(_SYSTEM_ATTRIBUTE), "String", text))
         elif name == "group_id":
-            return errors.not_supported("MessageGroupId on a standard queue")
-    return SendEntry("", body, None, tuple(attributes), tuple(system))
+            group = text
+        elif name == "deduplication_id":
+            deduplication = text
+    return SendEntry("", body, None, tuple(attributes), tuple(system), group, deduplication)

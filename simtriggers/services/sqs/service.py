@@ -1,11 +1,11 @@
-"""Amazon SQS, standard queues: which rule answers which command."""
+"""Amazon SQS: which rule answers which command."""
 
 from __future__ import annotations
 
 from ...aws.contracts import Delivery, Poll, PutResource, RemoveResource, Settle
 from ...kernel.service import Rule, Service
 from . import commands as c
-from . import queues, receive, send, settle, store, upkeep
+from . import moves, queues, receive, requests, selection, send, settle, store, upkeep
 from .config import KIND, parse_settings
 
 SERVICE = Service(
@@ -14,8 +14,8 @@ SERVICE = Service(
         c.SendMessage: Rule(send.view_send, send.decide_send),
         c.SendMessageBatch: Rule(send.view_send, send.decide_send_batch),
         Delivery: Rule(send.view_send, send.decide_delivery),
-        c.ReceiveMessage: Rule(receive.view_receive, receive.decide_receive),
-        Poll: Rule(receive.view_receive, receive.decide_poll),
+        c.ReceiveMessage: Rule(selection.view_receive, receive.decide_receive),
+        Poll: Rule(selection.view_receive, receive.decide_poll),
         c.DeleteMessage: Rule(settle.view_settle, settle.decide_delete),
         c.DeleteMessageBatch: Rule(settle.view_settle, settle.decide_delete_batch),
         Settle: Rule(settle.view_settle, settle.decide_settle),
@@ -23,6 +23,19 @@ SERVICE = Service(
         c.ChangeMessageVisibilityBatch: Rule(settle.view_settle, settle.decide_change_visibility_batch),
         PutResource: Rule(queues.view_put, queues.decide_put),
         RemoveResource: Rule(queues.view_remove, queues.decide_remove),
+        c.CreateQueue: Rule(requests.view_change, requests.decide_create),
+        c.SetQueueAttributes: Rule(requests.view_change, requests.decide_set),
+        c.DeleteQueue: Rule(queues.view_remove, queues.decide_remove),
+        c.GetQueueUrl: Rule(requests.view_queue, requests.decide_url),
+        c.ListQueues: Rule(requests.view_list, requests.decide_list),
+        c.ListDeadLetterSourceQueues: Rule(requests.view_list, requests.decide_list),
+        c.TagQueue: Rule(requests.view_tag, requests.decide_tag),
+        c.UntagQueue: Rule(requests.view_tag, requests.decide_untag),
+        c.ListQueueTags: Rule(requests.view_queue, requests.decide_tags),
+        c.StartMessageMoveTask: Rule(moves.view_start, moves.decide_start),
+        c.CancelMessageMoveTask: Rule(moves.view_cancel, moves.decide_cancel),
+        c.ListMessageMoveTasks: Rule(moves.view_list, moves.decide_list),
+        c.MoveMessages: Rule(moves.view_move, moves.decide_move),
         c.PurgeQueue: Rule(upkeep.view_purge, upkeep.decide_purge),
         c.ExpireMessages: Rule(upkeep.view_expire, upkeep.decide_expire),
         c.GetQueueAttributes: Rule(upkeep.view_look, upkeep.decide_attributes),

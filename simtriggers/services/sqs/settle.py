@@ -1,8 +1,9 @@
 """Settling what was received: deletions and changes of visibility, single, in a batch, and from a mapping.
 
 A handle means one receive of one message. On a standard queue a deletion works after the visibility timeout
-has run out as well. With a handle older than the latest receive AWS lets the call succeed while the message
-may stay; here it always stays, and a row says so. Deleting twice succeeds.
+has run out as well; on a FIFO queue it is refused then. With a handle older than the latest receive AWS lets the
+call succeed on a standard queue while the message may stay; here it always stays, and a row says so. Deleting twice
+succeeds.
 
 Source: Amazon SQS API Reference, DeleteMessage and ChangeMessageVisibility.
 """
@@ -29,6 +30,7 @@ from .commands import (
     DeleteMessage,
     DeleteMessageBatch,
 )
+from .fifo_store import PROMOTE
 from .receipts import Receipt
 from .send import WAKE_ALL, check_batch
 from .store import BY_SEQ, BY_SEQS, CHANGE_VISIBILITY, DELETE, Found, Parameters
@@ -39,16 +41,18 @@ _LONGEST_MS = 1000 * SQS.visibility_timeout_s.high
 @dataclass(frozen=True, slots=True)
 class SettleView:
     """Whether the queue exists, what the command's handles mean (None: this queue never gave it), and the
-    messages they are of, by `seq`; those that are no longer in this queue are missing."""
+    messages they are of, by `seq`; those that are no longer in this queue are missing. `fifo`: it is one."""
 
     exists: bool
     receipts: Mapping[str, Receipt | None]
     found: Mapping[int, Found]
+    fifo: bool = False
 
 
 def view_settle(read: Reader, entry: Entry) -> SettleView:
     """The messages that the handles mean."""
-    if read.resource(entry.arn) is None:
+    queue = read.resource(entry.arn)
+    if queue is None:
         return SettleView(False, {}, {})
     known = {handle: receipts.read(entry.arn, handle) for handle in _handles(entry.command)}
     seqs = [receipt.seq for receipt in known.values() if receipt is not None]
@@ -57,7 +61,7 @@ def view_settle(read: Reader, entry: Entry) -> SettleView:
     rows = read.all(BY_SEQ, seqs[0]) if len(seqs) == 1 else read.all(BY_SEQS, to_json(seqs))
     messages = map(Found._make, rows)
     here = {message.seq: message for message in messages if message.queue == entry.arn}
-    return SettleView(True, known, here)
+    return SettleView(True, known, here, queue.config.fifo)
 
 
 def _handles(command: object) -> Iterable[str]:
@@ -77,7 +81,7 @@ def decide_delete(view: SettleView, entry: Entry, *, now_ms: int, ids: Ids) -> D
     command: DeleteMessage = entry.command
     if not view.exists:
         return Decision(reply=errors.no_such_queue())
-    deletions = _Deletions(view, entry, ids)
+    deletions = _Deletions(view, entry, now_ms, ids)
     problem = deletions.add(command.receipt_handle)
     return Decision(reply=problem) if problem is not None else deletions.decision()
 
@@ -88,7 +92,7 @@ def decide_delete_batch(view: SettleView, entry: Entry, *, now_ms: int, ids: Ids
     refused = _check_form(view, [item.id for item in command.entries])
     if refused is not None:
         return Decision(reply=refused)
-    deletions = _Deletions(view, entry, ids)
+    deletions = _Deletions(view, entry, now_ms, ids)
     done: list[BatchSuccess] = []
     failed: list[BatchFailure] = []
     for item in command.entries:
@@ -106,7 +110,7 @@ def decide_settle(view: SettleView, entry: Entry, *, now_ms: int, ids: Ids) -> D
     command: Settle = entry.command
     if not view.exists:
         return Decision(reply=errors.no_such_queue())
-    deletions = _Deletions(view, entry, ids)
+    deletions = _Deletions(view, entry, now_ms, ids)
     for message_id, receipt in command.done:
         problem = deletions.add(receipt)
         if problem is not None:
@@ -117,23 +121,32 @@ def decide_settle(view: SettleView, entry: Entry, *, now_ms: int, ids: Ids) -> D
 class _Deletions:
     """Collects the deletions of one decision; a message is deleted once, however often it is named."""
 
-    def __init__(self, view: SettleView, entry: Entry, ids: Ids) -> None:
+    def __init__(self, view: SettleView, entry: Entry, now_ms: int, ids: Ids) -> None:
         self._receipts = view.receipts
         self._found = view.found
+        self._fifo = view.fifo
+        self._groups: dict[str, Parameters] = {}
         self._entry = entry
+        self._now_ms = now_ms
         self._ids = ids
         self._rows: dict[int, Parameters] = {}
         self._notes: list[Note] = []
 
     def add(self, handle: str) -> Refused | None:
-        """Delete what the handle means, if it is still there and the handle is the latest."""
+        """Delete what the handle means, if it is still there and the handle is the latest. On a FIFO queue
+        the message must be in flight by it."""
         receipt = self._receipts[handle]
         if receipt is None:
             return errors.bad_receipt_handle(handle)
         message = self._found.get(receipt.seq)
         if message is None or message.seq in self._rows:
             return None
-        if receipt.receive_count != message.receive_count:
+        if self._fifo:
+            if message.visible_ms <= self._now_ms or receipt.receive_count != message.receive_count:
+                return errors.receipt_expired(handle)
+            assert message.group_id is not None, "a FIFO message has a group"
+            self._groups[message.group_id] = (self._entry.arn, message.group_id)
+        elif receipt.receive_count != message.receive_count:
             reason = (
                 f"the handle is of receive {receipt.receive_count}, and the message has been received"
                 f" {message.receive_count} times"
@@ -164,7 +177,12 @@ class _Deletions:
     def decision(self) -> Decision:
         """All of it; the reply is None."""
         writes = [Write(DELETE, list(self._rows.values()), many=True)] if self._rows else []
-        return Decision(writes=writes, notes=self._notes)
+        decision = Decision(writes=writes, notes=self._notes)
+        if self._groups:
+            # What follows in a group may be taken now, by as many who wait.
+            writes.append(Write(PROMOTE, list(self._groups.values()), many=True))
+            decision.effects.append(Wake(self._entry.arn, len(self._groups)))
+        return decision
 
 
 # --- visibility ---------------------------------------------------------------------------------
@@ -201,7 +219,8 @@ def _change(
 ) -> Refused | None:
     """Add one change, counted from now and at most 12 hours after the receive.
 
-    Unverified: AWS's answer for a handle older than the latest receive.
+    Unverified: AWS's answer for a handle older than the latest receive, and for a FIFO message whose
+    timeout has run out.
     """
     if timeout_s not in SQS.visibility_timeout_s:
         return errors.visibility_out_of_range(timeout_s)
@@ -211,6 +230,8 @@ def _change(
     message = view.found.get(receipt.seq)
     if message is None or receipt.receive_count != message.receive_count:
         return errors.not_available_for_change(handle)
+    if view.fifo and message.visible_ms <= now_ms:
+        return errors.not_in_flight()
     assert message.received_ms is not None, f"message {message.seq} has a handle but no receive"
     visible_ms = now_ms + 1000 * timeout_s
     latest_ms = message.received_ms + _LONGEST_MS

@@ -1,4 +1,4 @@
-"""The tables of the queues, and every statement on them.
+"""The tables of the queues, and the statements of standard queues; fifo_store.py has those of FIFO queues.
 
 Causes: a message's row keeps `cause`, the latest trace row about it. A MessageReceived row has that as its
 own cause and takes its place, and so has a move to a dead-letter queue. So the rows of one message form a
@@ -49,6 +49,62 @@ MIGRATIONS = (
         purged_ms INTEGER                       -- latest PurgeQueue
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- FIFO queues and fair queues. Of a FIFO group only the first message, its head, decides whether the group
+    -- is ready: a receive looks at heads, and at nothing of a group whose head is hidden.
+    ALTER TABLE sqs_messages ADD COLUMN group_id TEXT;          -- MessageGroupId; a tenant on a standard queue
+    ALTER TABLE sqs_messages ADD COLUMN deduplication_id TEXT;  -- MessageDeduplicationId; FIFO only
+    ALTER TABLE sqs_messages ADD COLUMN sequence INTEGER;       -- number in the queue from 1; FIFO only
+    ALTER TABLE sqs_messages ADD COLUMN head INTEGER;           -- 1: the first of its group; FIFO only
+    CREATE INDEX sqs_messages_heads ON sqs_messages (queue, visible_ms) WHERE head = 1;
+    CREATE INDEX sqs_messages_by_group ON sqs_messages (queue, group_id) WHERE group_id IS NOT NULL;
+    ALTER TABLE sqs_queues ADD COLUMN last_sequence INTEGER;    -- of the latest FIFO message; NULL: none yet
+
+    -- What was sent to a FIFO queue in the last 5 minutes, whatever has become of it.
+    CREATE TABLE sqs_deduplication (
+        queue TEXT NOT NULL,                    -- ARN
+        deduplication_id TEXT NOT NULL,
+        scope TEXT NOT NULL,                    -- the group; empty: the whole queue
+        until_ms INTEGER NOT NULL,              -- 5 minutes after the first send
+        message_id TEXT NOT NULL,               -- of the first send
+        sequence INTEGER NOT NULL,
+        cause INTEGER NOT NULL,                 -- trace row of the first send
+        PRIMARY KEY (queue, deduplication_id, scope)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sqs_deduplication_by_time ON sqs_deduplication (queue, until_ms);
+
+    -- Receives with a ReceiveRequestAttemptId in the last 5 minutes.
+    CREATE TABLE sqs_attempts (
+        queue TEXT NOT NULL,                    -- ARN
+        attempt_id TEXT NOT NULL,
+        until_ms INTEGER NOT NULL,              -- 5 minutes after the receive
+        received TEXT NOT NULL,                 -- JSON [[seq, receipt handle, visible_ms], ...]
+        PRIMARY KEY (queue, attempt_id)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Tasks that move dead letters back, running and ended.
+    CREATE TABLE sqs_move_tasks (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        task_id TEXT NOT NULL UNIQUE,
+        source TEXT NOT NULL,                   -- ARN of the dead-letter queue
+        destination TEXT,                       -- ARN; NULL: each message's own source
+        per_second INTEGER,                     -- NULL: as fast as AWS does at most
+        status TEXT NOT NULL,                   -- RUNNING, COMPLETED, CANCELLING, CANCELLED or FAILED
+        moved INTEGER NOT NULL,
+        to_move INTEGER NOT NULL,               -- how many there were at the start
+        last_seq INTEGER NOT NULL,              -- later messages are not moved
+        started_ms INTEGER NOT NULL,
+        failure_reason TEXT,
+        cause INTEGER NOT NULL                  -- latest trace row about it
+    ) STRICT;
+    CREATE INDEX sqs_move_tasks_by_source ON sqs_move_tasks (source);
+
+    -- Queues deleted lately: their names are taken for a while.
+    CREATE TABLE sqs_deleted (
+        queue TEXT PRIMARY KEY,                 -- ARN
+        deleted_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 PAYLOAD_COLUMNS = (("sqs_messages", "payload"),)
 
@@ -74,6 +130,9 @@ class Candidate(NamedTuple):
     dead_letter_source: str | None
     cause: int
     span: int
+    group_id: str | None = None
+    deduplication_id: str | None = None
+    sequence: int | None = None
 
 
 class Found(NamedTuple):
@@ -85,6 +144,8 @@ class Found(NamedTuple):
     receive_count: int
     received_ms: int | None
     cause: int
+    visible_ms: int
+    group_id: str | None
 
 
 class Leaving(NamedTuple):
@@ -94,6 +155,7 @@ class Leaving(NamedTuple):
     message_id: str
     sent_ms: int
     cause: int
+    group_id: str | None
 
 
 class Lying(NamedTuple):
@@ -108,18 +170,25 @@ class Lying(NamedTuple):
     received_ms: int | None
     dead_letter_source: str | None
     cause: int
+    group_id: str | None
+    deduplication_id: str | None
 
 
 # --- reads --------------------------------------------------------------------------------------
 
-VISIBLE = Statement(
-    "sqs.select_visible",
+CANDIDATES = (
     "SELECT m.seq, m.message_id, p.body, m.size, m.attributes, m.trace_header, m.md5_of_body,"
     " m.md5_of_attributes, m.sender_id, m.sent_ms, m.visible_ms, m.receive_count, m.receives_before,"
     " m.first_received_ms, m.dead_letter_source, m.cause,"
-    " (SELECT max(seq) FROM sqs_messages) - (SELECT min(seq) FROM sqs_messages) + 1"
+    " (SELECT max(seq) FROM sqs_messages) - (SELECT min(seq) FROM sqs_messages) + 1,"
+    " m.group_id, m.deduplication_id, m.sequence"
     " FROM sqs_messages AS m CROSS JOIN payloads AS p ON p.digest = m.payload"
-    " WHERE m.queue = ? AND (m.visible_ms, m.seq) > (?, ?) AND m.visible_ms <= ? AND m.sent_ms > ?"
+)
+"""The columns of Candidate; a WHERE follows."""
+
+VISIBLE = Statement(
+    "sqs.select_visible",
+    CANDIDATES + " WHERE m.queue = ? AND (m.visible_ms, m.seq) > (?, ?) AND m.visible_ms <= ? AND m.sent_ms > ?"
     " ORDER BY m.visible_ms, m.seq LIMIT ?",
 )
 """Queue, (visible_ms, seq) to go on after, now, the end of retention for what was sent then, how many."""
@@ -134,14 +203,17 @@ IN_FLIGHT = Statement(
 )
 BY_SEQ = Statement(
     "sqs.select_by_seq",
-    "SELECT seq, queue, message_id, receive_count, received_ms, cause FROM sqs_messages WHERE seq = ? ORDER BY seq",
+    "SELECT seq, queue, message_id, receive_count, received_ms, cause, visible_ms, group_id FROM sqs_messages"
+    " WHERE seq = ? ORDER BY seq",
 )
 BY_SEQS = Statement(
     "sqs.select_by_seqs",
-    "SELECT seq, queue, message_id, receive_count, received_ms, cause FROM sqs_messages"
+    "SELECT seq, queue, message_id, receive_count, received_ms, cause, visible_ms, group_id FROM sqs_messages"
     " WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
 )
-STATE = Statement("sqs.select_state", "SELECT sweep_ms, purged_ms FROM sqs_queues WHERE queue = ? ORDER BY queue")
+STATE = Statement(
+    "sqs.select_state", "SELECT sweep_ms, purged_ms, last_sequence FROM sqs_queues WHERE queue = ? ORDER BY queue"
+)
 COUNTS = Statement(
     "sqs.count_messages",
     "SELECT total(visible_ms <= ?1), total(visible_ms > ?1 AND received_ms IS NOT NULL),"
@@ -154,26 +226,28 @@ COUNTS = Statement(
 # the walk ends early, where the index on queue would have to be sorted as a whole.
 OLDEST = Statement(
     "sqs.select_oldest",
-    "SELECT seq, message_id, sent_ms, cause FROM sqs_messages WHERE +queue = ? ORDER BY seq LIMIT ?",
+    "SELECT seq, message_id, sent_ms, cause, group_id FROM sqs_messages WHERE +queue = ? ORDER BY seq LIMIT ?",
 )
 ALL_OF_QUEUE = Statement(
-    "sqs.select_all", "SELECT seq, message_id, sent_ms, cause FROM sqs_messages WHERE queue = ? ORDER BY seq"
+    "sqs.select_all", "SELECT seq, message_id, sent_ms, cause, group_id FROM sqs_messages WHERE queue = ? ORDER BY seq"
 )
 LYING = Statement(
     "sqs.select_lying",
     "SELECT m.message_id, p.body, m.attributes, m.sent_ms, m.visible_ms, m.receive_count, m.received_ms,"
-    " m.dead_letter_source, m.cause FROM sqs_messages AS m CROSS JOIN payloads AS p ON p.digest = m.payload"
+    " m.dead_letter_source, m.cause, m.group_id, m.deduplication_id"
+    " FROM sqs_messages AS m CROSS JOIN payloads AS p ON p.digest = m.payload"
     " WHERE m.queue = ? AND m.sent_ms > ? ORDER BY m.seq LIMIT ?",
 )
 UPDATED_MS = Statement("sqs.select_updated_ms", "SELECT updated_ms FROM resources WHERE arn = ? ORDER BY arn")
+DECLARED_BY = Statement("sqs.select_declared_by", "SELECT declared_by FROM resources WHERE arn = ? ORDER BY arn")
 
 # --- writes -------------------------------------------------------------------------------------
 
 INSERT = Statement(
     "sqs.insert_message",
     "INSERT INTO sqs_messages (queue, message_id, payload, size, attributes, trace_header, md5_of_body,"
-    " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, cause)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)",
+    " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, cause, group_id)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
 )
 HIDE = Statement(
     "sqs.hide_message",
@@ -230,6 +304,24 @@ INVARIANTS = (
         "a queue with messages has a retention timer set",
         "SELECT DISTINCT m.queue FROM sqs_messages AS m LEFT JOIN sqs_queues AS q ON q.queue = m.queue"
         " WHERE q.sweep_ms IS NULL ORDER BY m.queue",
+    ),
+    Invariant(
+        "the head of a FIFO group is its first message, and no other is",
+        "SELECT m.queue, m.group_id, m.seq FROM sqs_messages AS m WHERE m.sequence IS NOT NULL AND m.head <> NOT EXISTS"
+        " (SELECT 1 FROM sqs_messages AS o WHERE o.queue = m.queue AND o.group_id = m.group_id"
+        " AND o.sequence IS NOT NULL AND o.seq < m.seq) ORDER BY m.seq",
+    ),
+    Invariant(
+        "a FIFO message has a group, a deduplication id and a number, and numbers grow with the order of sending",
+        "SELECT seq, queue, sequence FROM sqs_messages WHERE (sequence IS NULL) <> (deduplication_id IS NULL)"
+        " OR (sequence IS NULL) <> (head IS NULL) OR (sequence IS NOT NULL AND group_id IS NULL)"
+        " UNION ALL SELECT q.queue, q.last_sequence, m.sequence FROM sqs_queues AS q JOIN sqs_messages AS m"
+        " ON m.queue = q.queue WHERE m.sequence > q.last_sequence ORDER BY 1, 2, 3",
+    ),
+    Invariant(
+        "at most one move task of a queue is active",
+        "SELECT source, count(*) FROM sqs_move_tasks WHERE status IN ('RUNNING', 'CANCELLING')"
+        " GROUP BY source HAVING count(*) > 1 ORDER BY source",
     ),
     Invariant(
         "a message is in one place: no two rows have the same message id",

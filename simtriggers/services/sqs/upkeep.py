@@ -1,8 +1,8 @@
 """What happens to a queue as a whole: purging, the end of retention, and looking at it.
 
 A message is never returned once its retention is over. Its row goes at the queue's next sweep: one timer per
-queue, set for its oldest message, at most once a second. Source: Amazon SQS API Reference, PurgeQueue,
-GetQueueAttributes; SetQueueAttributes, MessageRetentionPeriod.
+queue, set for its oldest message, on a standard queue at most once a second.
+Source: Amazon SQS API Reference, PurgeQueue, GetQueueAttributes; SetQueueAttributes, MessageRetentionPeriod.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from dataclasses import dataclass
 
 from ...aws.limits import SQS
 from ...kernel.agenda import Entry
-from ...kernel.codec import to_json
-from ...kernel.effects import Decision, Note, Timer, Write
+from ...kernel.effects import Decision, Note, Timer, Wake, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import errors
+from .attributes import UNSET_ATTRIBUTES, shown
 from .commands import ExpireMessages, GetQueueAttributes, Peeked, PeekedMessage, QueueAttributes
 from .config import QueueSettings
+from .fifo_store import FORGET_ATTEMPTS, FORGET_SENDS, PROMOTE
 from .queues import dropped
-from .send import RETENTION_TIMER
+from .send import RETENTION_TIMER, WAKE_ALL
 from .store import (
     ALL_OF_QUEUE,
     COUNTS,
@@ -35,11 +36,6 @@ from .store import (
     Leaving,
     Lying,
 )
-
-UNSET_ATTRIBUTES = frozenset(
-    {"RedrivePolicy", "RedriveAllowPolicy", "Policy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds"}
-)
-"""What a queue may have and does not show while it is not set."""
 
 SWEEP_AT_MOST = 1000
 SWEEP_INTERVAL_MS = 1000
@@ -69,14 +65,16 @@ def view_purge(read: Reader, entry: Entry) -> PurgeView:
 
 
 def decide_purge(view: PurgeView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    """PurgeQueue: replies with None. AWS takes up to 60 s; here the messages are gone at once."""
+    """PurgeQueue: replies with None. AWS takes up to 60 s; here the messages are gone at once, and with them
+    what a FIFO queue remembers of deduplication ids."""
     if view.queue is None:
         return Decision(reply=errors.no_such_queue())
     if view.purged_ms is not None and now_ms < view.purged_ms + 1000 * SQS.purge_interval_s:
         return Decision(reply=errors.purge_in_progress(view.queue.name))
     note = Note(ids.row_id(), "QueuePurged", entry.arn, view.queue.name, entry.cause, {"messages": len(view.messages)})
+    forget = [Write(statement, (entry.arn,)) for statement in (DELETE_ALL, FORGET_SENDS, FORGET_ATTEMPTS)]
     return Decision(
-        writes=[Write(DELETE_ALL, (entry.arn,)), Write(SET_PURGED, (entry.arn, now_ms))],
+        writes=[*forget, Write(SET_PURGED, (entry.arn, now_ms))],
         notes=[note, *dropped(entry.arn, view.messages, rule="PurgeQueue", by=note.id, ids=ids)],
     )
 
@@ -128,11 +126,17 @@ def decide_expire(view: ExpireView, entry: Entry, *, now_ms: int, ids: Ids) -> D
     )
     if expired:
         decision.writes.append(Write(DELETE, [(message.seq,) for message in expired], many=True))
+        if settings.fifo:
+            groups = dict.fromkeys(message.group_id for message in expired)
+            decision.writes.append(Write(PROMOTE, [(entry.arn, group) for group in groups], many=True))
+            decision.effects.append(Wake(entry.arn, WAKE_ALL))
     following = view.oldest[len(expired)] if len(view.oldest) > len(expired) else None
     at_ms: int | None = None
     if following is not None:
         expires_ms = following.sent_ms + settings.retention_ms
-        at_ms = now_ms if expires_ms <= now_ms else max(expires_ms, now_ms + SWEEP_INTERVAL_MS)
+        # A FIFO message that has expired would keep its group locked: it goes at once.
+        soonest_ms = now_ms if settings.fifo else now_ms + SWEEP_INTERVAL_MS
+        at_ms = now_ms if expires_ms <= now_ms else max(expires_ms, soonest_ms)
         decision.effects.append(Timer(RETENTION_TIMER, at_ms, ExpireMessages(), 0, background=True))
     decision.writes.append(Write(SET_SWEEP, (entry.arn, at_ms)))
     return decision
@@ -169,7 +173,7 @@ def view_look(read: Reader, entry: Entry) -> LookView:
 
 
 def decide_attributes(view: LookView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    """GetQueueAttributes: replies with QueueAttributes; a policy that is not set is absent."""
+    """GetQueueAttributes: replies with QueueAttributes; what is not set is absent."""
     command: GetQueueAttributes = entry.command
     if view.queue is None:
         return Decision(reply=errors.no_such_queue())
@@ -178,8 +182,8 @@ def decide_attributes(view: LookView, entry: Entry, *, now_ms: int, ids: Ids) ->
         if name != "All" and name not in found and name not in UNSET_ATTRIBUTES:
             return Decision(reply=errors.unknown_attribute(name))
     everything = "All" in command.attribute_names
-    shown = ((name, text) for name, text in found.items() if everything or name in command.attribute_names)
-    return Decision(reply=QueueAttributes(tuple(shown)))
+    pairs = ((name, text) for name, text in found.items() if everything or name in command.attribute_names)
+    return Decision(reply=QueueAttributes(tuple(pairs)))
 
 
 def _attributes(view: LookView, queue: Resource) -> dict[str, str]:
@@ -198,20 +202,7 @@ def _attributes(view: LookView, queue: Resource) -> dict[str, str]:
         "ReceiveMessageWaitTimeSeconds": settings.wait_ms // 1000,
     }
     found = {"QueueArn": queue.arn, **{name: str(number) for name, number in numbers.items()}}
-    # As every queue of AWS without a key of its own; nothing is encrypted here.
-    found["SqsManagedSseEnabled"] = "true"
-    if settings.redrive is not None:
-        policy = {
-            "deadLetterTargetArn": settings.redrive.dead_letter_arn,
-            "maxReceiveCount": settings.redrive.max_receive_count,
-        }
-        found["RedrivePolicy"] = to_json(policy)
-    allow = settings.stored.get("redrive_allow_policy")
-    if allow is not None:
-        shown = {"redrivePermission": allow["redrive_permission"]}
-        if allow.get("source_queue_arns"):
-            shown["sourceQueueArns"] = allow["source_queue_arns"]
-        found["RedriveAllowPolicy"] = to_json(shown)
+    found |= shown(settings.stored)
     return found
 
 
@@ -230,6 +221,8 @@ def decide_peek(view: LookView, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
             message.dead_letter_source,
             tuple((name, kind, value) for name, kind, value in json.loads(message.attributes or "[]")),
             message.cause,
+            message.group_id,
+            message.deduplication_id,
         )
         for message in view.messages
     )

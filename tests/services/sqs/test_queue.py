@@ -151,7 +151,8 @@ def test_a_delivery_is_a_send() -> None:
         ("", (), "MissingParameter"),
         ("\x01", (), "InvalidMessageContents"),
         ("x" * 1025, (), "InvalidParameterValue"),
-        ("x", (("group_id", "g"),), "UnsupportedOperation"),
+        ("x", (("group_id", "g g"),), "InvalidParameterValue"),
+        ("x", (("deduplication_id", "d"),), "InvalidParameterValue"),
     ],
 )
 def test_a_delivery_that_is_no_message_is_refused_for_good(
@@ -285,10 +286,14 @@ def test_a_handle_of_a_deleted_message_never_means_a_later_one() -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"fifo_queue": True}, "FIFO queues are not supported yet"),
-        ({"content_based_deduplication": True}, "FIFO queues are not supported yet"),
-        ({"policy": {}}, "access policies are not supported yet"),
-        ({"kms_master_key_id": "k"}, "encryption is not simulated"),
+        ({"content_based_deduplication": True}, "content_based_deduplication is for FIFO queues"),
+        ({"deduplication_scope": "queue"}, "deduplication_scope is for FIFO queues"),
+        ({"fifo_queue": True, "fifo_throughput_limit": "perMessageGroupId"}, "needs deduplication_scope: messageGroup"),
+        ({"fifo_queue": "yes"}, "valid boolean"),
+        ({"policy": "[]"}, "policy is not a JSON object"),
+        ({"kms_master_key_id": "k", "sqs_managed_sse_enabled": True}, "exclude each other"),
+        ({"kms_data_key_reuse_period_seconds": 60}, "needs kms_master_key_id"),
+        ({"tags": {"": "x"}}, "at least 1 character"),
         ({"visibilty_timeout": 3}, "Extra inputs are not permitted"),
         ({"visibility_timeout": "13h"}, "less than or equal to 43200"),
         ({"delay_seconds": "500ms"}, "whole number of seconds"),
@@ -326,11 +331,17 @@ def test_a_queue_from_the_project_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("q.fifo", "FIFO queues are not supported yet"), ("a b", "letters, digits")]
+    ("name", "fifo", "words"),
+    [
+        ("q.fifo", False, "needs fifo_queue: true"),
+        ("q", True, "ends in .fifo"),
+        ("a b", False, "letters, digits"),
+        (f"{'q' * 76}.fifo", True, "1 to 80"),
+    ],
 )
-def test_a_name_that_no_queue_can_have(name: str, words: str) -> None:
+def test_a_name_that_no_queue_can_have(name: str, fifo: bool, words: str) -> None:
     with pytest.raises(UserError, match=words):
-        queue_resource(NAMES, name, QueueConfig())
+        queue_resource(NAMES, name, QueueConfig(fifo_queue=fifo))
 
 
 def dead(target: str) -> QueueConfig:
@@ -458,5 +469,5 @@ def test_the_hot_statements_walk_an_index_and_sort_nothing() -> None:
 
 def test_a_put_of_another_kind_of_settings_is_refused() -> None:
     world = World({})
-    refused = world.ask("q", PutResource("queue", "q", {"tags": {}}))
-    assert (refused.code, refused.message) == ("InvalidAttributeName", "Unknown Attribute tags.")
+    refused = world.ask("q", PutResource("queue", "q", {"colour": 1}))
+    assert (refused.code, refused.message) == ("InvalidAttributeName", "Unknown Attribute colour.")

@@ -12,7 +12,7 @@ from simtriggers.kernel.effects import PARKED, Decision, Park, Timer, Wake
 from simtriggers.kernel.ids import Ids
 from simtriggers.kernel.service import Resource
 from simtriggers.services.sqs import commands as c
-from simtriggers.services.sqs import receipts, receive
+from simtriggers.services.sqs import receipts, receive, selection
 from simtriggers.services.sqs.config import parse_settings
 from simtriggers.services.sqs.send import WAKE_ALL
 from simtriggers.services.sqs.store import Candidate
@@ -23,7 +23,7 @@ Q, DLQ = NAMES.queue("q"), NAMES.queue("dlq")
 CASES = cases("receive.yaml")
 
 
-def view_of(case: dict[str, Any]) -> receive.ReceiveView:
+def view_of(case: dict[str, Any]) -> selection.ReceiveView:
     policy = {"dead_letter_target_arn": DLQ, "max_receive_count": 2}
     queue = Resource(Q, "queue", "q", parse_settings({"redrive_policy": policy}), 1, 0)
     candidates = tuple(
@@ -48,9 +48,9 @@ def view_of(case: dict[str, Any]) -> receive.ReceiveView:
         )
         for number, (name, count) in enumerate(case.get("candidates", ()), 1)
     )
-    dead_letter = receive.DeadLetterQueue(DLQ, 345_600_000, None) if case.get("dead_letter") else None
+    dead_letter = selection.DeadLetterQueue(DLQ, 345_600_000, None) if case.get("dead_letter") else None
     more, room, following = case.get("more", False), case.get("room", 120_000), case.get("next_visible")
-    return receive.ReceiveView(queue, candidates, more, dead_letter, room, following)
+    return selection.ReceiveView(queue, candidates, more, dead_letter, room, following)
 
 
 def wakes(decision: Decision) -> list[list[Any]]:

@@ -1,4 +1,4 @@
-"""What a standard queue does in time: fixtures/cases/sqs/stories.yaml, run through the engine."""
+"""What queues do in time: fixtures/cases/sqs/stories.yaml and fifo.yaml, run through the engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simtriggers.services.sqs import commands as c
 from simtriggers.services.sqs.config import QueueConfig
 from tests.services.sqs.world import NAMES, World, cases, shown
 
-STORIES = cases("stories.yaml")
+STORIES = cases("stories.yaml") + cases("fifo.yaml")
 
 
 class Story:
@@ -37,7 +37,27 @@ class Story:
         assert self.world.broken() == [], step
 
     def send(self, step: dict[str, Any]) -> Any:
-        return self.world.send(step["to"], step["send"], delay_seconds=step.get("delay"))
+        first = self.world.ids.get(step.get("repeats", ""))
+        counts = self.world.counts(step["to"]) if "group" in step else []
+        got = self.world.send(
+            step["to"],
+            step["send"],
+            delay_seconds=step.get("delay"),
+            message_group_id=step.get("group"),
+            message_deduplication_id=step.get("dedup"),
+        )
+        if "repeats" in step:
+            assert got.message_id == first, step
+            assert self.world.counts(step["to"]) == counts, step
+        elif "group" in step:
+            assert self.world.counts(step["to"]) != counts, step
+        return got
+
+    def send_all(self, step: dict[str, Any]) -> None:
+        for each in step["send_all"]:
+            group, body = each.split("/")
+            sent = self.world.send(step["to"], body, message_group_id=group)
+            assert isinstance(sent, c.SendResult), sent
 
     def send_many(self, step: dict[str, Any]) -> Any:
         entries = tuple(c.SendEntry(str(n), body) for n, body in enumerate(step["send_many"]))
@@ -53,10 +73,21 @@ class Story:
             step.get("visibility"),
             step.get("wait"),
             tuple(step.get("attributes", ["All"])),
+            receive_request_attempt_id=step.get("attempt"),
         )
 
     def receive(self, step: dict[str, Any]) -> Any:
-        return self.world.remember(self.world.ask(step["receive"], self._request(step)))
+        before = set(self.world.handles.values())
+        got = self.world.remember(self.world.ask(step["receive"], self._request(step)))
+        if isinstance(got, c.ReceiveResult):
+            known = {message.receipt_handle for message in got.messages} & before
+            assert len(known) == (len(got.messages) if step.get("same_handles") else 0), step
+        return got
+
+    def deduplication_id(self, step: dict[str, Any]) -> None:
+        (message,) = self.world.ask(step["deduplication_id"], c.PeekMessages()).messages
+        expected = self.world.ids[step["of"]] if step["is"] == "message id" else step["is"]
+        assert message.message_deduplication_id == expected
 
     def start(self, step: dict[str, Any]) -> None:
         engine = self.world.engine
@@ -104,7 +135,7 @@ class Story:
     def rows(self, step: dict[str, Any]) -> None:
         rows = self.world.rows(step["rows"])
         assert [kind for _, kind, _, _ in rows] == step["are"]
-        chain = [row for row in rows if row[1] != "MessageDeleteIgnored"]
+        chain = [row for row in rows if row[1] not in ("MessageDeleteIgnored", "MessageDeduplicated")]
         assert [cause for _, _, cause, _ in chain] == [0, *(row for row, _, _, _ in chain[:-1])]
 
     def row(self, step: dict[str, Any]) -> None:
