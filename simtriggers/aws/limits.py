@@ -23,6 +23,10 @@ class Limit(int):
         limit.source = source
         return limit
 
+    def __getnewargs__(self) -> tuple[int, str]:
+        """What a copy is made from."""
+        return int(self), self.source
+
 
 class Range:
     """The least and the greatest value of a setting, both allowed, with the page that states them."""

@@ -16,13 +16,15 @@ ACTS = frozenset(
     {
         # what a client, a scenario, a file in a folder or a person does
         "ObjectCreated", "ObjectRemoved", "ObjectNotFound", "FolderScanned", "FileSkipped", "WriteAborted",
+        "DeleteMarkerCreated", "ObjectTagged", "ObjectUntagged", "ObjectAclChanged", "ObjectRestoreStarted",
+        "MultipartUploadCreated", "MultipartUploadAborted",
         "MessageSent", "MessageDeduplicated", "MessageDeleteIgnored", "QueuePurged", "MoveTaskStarted",
         "InvocationStarted", "InvocationThrottled", "AsyncEventAccepted", "StepFailed",
         # and what it makes, changes and removes
         "BucketCreated", "BucketChanged", "BucketUnwired", "BucketRemoved",
         "QueueCreated", "QueueUpdated", "QueueNoLongerDeclared", "QueueDeleted", "QueueTagged",
         "MappingEnabled", "MappingDisabled",
-        "MessagePublished", "MessageDeduplicated", "TopicCreated", "TopicUpdated", "TopicNoLongerDeclared",
+        "MessagePublished", "TopicCreated", "TopicUpdated", "TopicNoLongerDeclared",
         "TopicDeleted", "SubscriptionCreated", "SubscriptionUpdated", "SubscriptionNoLongerDeclared",
         "SubscriptionConfirmed", "SubscriptionDeleted", "SubscriptionConfirmationSent",
         "ScheduleStarted", "ScheduleStopped", "ScheduleEnded", "RuleTargetsChanged",

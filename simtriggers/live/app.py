@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ import anyio
 import anyio.abc
 
 from .. import __version__
+from ..aws.arn import name_of
 from ..aws.contracts import PutResource, RemoveResource
 from ..errors import SimtriggersError, StateError, UserError
 from ..kernel.clock import iso_ms
@@ -33,8 +34,11 @@ from ..registry import SERVICES
 from ..runtimes.live import LiveRuntimes
 from ..scenario import steps
 from ..scenario.model import Step
-from ..services.s3.commands import DeleteObject, PutObject
+from ..services.s3.commands import DeleteObject, GetObject, PutObject, put_object
 from ..services.s3.config import parse_bucket
+from ..services.s3.copying import copied_properties, itself_refused
+from ..services.s3.requests import CopyObject
+from ..services.sns.commands import ConfirmSubscription, Unsubscribe
 from .driver import LiveEngine
 from .endpoint import HOST, Server, bind, server
 from .folders import BucketFolder
@@ -195,7 +199,7 @@ class LiveApp:
         Raises UserError for what AWS refuses.
         """
         cause = self.engine.engine.root_cause
-        declared = declare(project, default_runtime="process", folders=True)
+        declared = declare(project, default_runtime="process", folders=True, base_url=self.url)
         stored = await self.engine.read(lambda db: db.execute(_STORED).fetchall())
         for arn, command in removals(declared, stored):
             await self._tell(arn, command, cause)
@@ -221,9 +225,10 @@ class LiveApp:
             return
         if not Path(settings.folder).is_dir():
             self._make_folder(name, Path(settings.folder))
-        folder = BucketFolder(arn, settings, self.engine.submit)
-        self._objects[name] = ObjectFiles(arn, settings, self.engine.submit, state=self.state.parent)
-        await self._objects[name].settle()
+        objects = ObjectFiles(arn, settings, self.engine.submit, state=self.state.parent)
+        self._objects[name] = objects
+        folder = BucketFolder(arn, settings, self.engine.submit, copies=objects)
+        await objects.settle()
         self._folders[name] = await tasks.start(self._run_folder, folder)
 
     def _make_folder(self, name: str, folder: Path) -> None:
@@ -291,6 +296,17 @@ class LiveApp:
             "running": self.engine.running(),
         }
 
+    async def follow_link(self, action: str, parameters: Mapping[str, str]) -> str:
+        """What a link of an SNS message does; returns the subscription's ARN."""
+        if action == "ConfirmSubscription":
+            arn, command = parameters.get("TopicArn", ""), ConfirmSubscription(parameters.get("Token", ""))
+            return str(Operation(arn, command, str).result(await self.engine.submit(arn, command)))
+        if action == "Unsubscribe":
+            arn = parameters.get("SubscriptionArn", "")
+            Operation(arn, Unsubscribe(), str).result(await self.engine.submit(arn, Unsubscribe()))
+            return arn
+        raise UserError(f"there is nothing at /?Action={action}", fix="see /_simtriggers/health")
+
     async def step(self, data: Any) -> Any:
         """Carry out one scenario step; returns what the operation answered, as JSON.
 
@@ -304,6 +320,8 @@ class LiveApp:
             raise UserError("a live step happens now", fix="leave at and after out; use advance to let time pass")
         if step.restart is not None:
             raise UserError("a live simulator cannot restart itself", fix="stop it and start it again")
+        if step.confirm_subscription is not None:
+            raise UserError("a live endpoint confirms for itself", fix="open the SubscribeURL that it was sent")
         if step.advance is not None:
             return {"time": iso_ms(await self.engine.advance(step.advance * step.times))}
         self._check_names(step)
@@ -329,36 +347,73 @@ class LiveApp:
         key = getattr(act, "key", "")
         if key.encode(errors="ignore").decode() != key:
             raise UserError(f"the key {key!r} is no Unicode text", fix="write no half of a surrogate pair")
-        for key, section in (("bucket", "buckets"), ("queue", "queues"), ("function", "functions")):
+        for key, section in (
+            ("bucket", "buckets"),
+            ("queue", "queues"),
+            ("topic", "topics"),
+            ("function", "functions"),
+        ):
             name = getattr(act, key, None)
             known = list(getattr(resources, section))
             if name is not None and name not in known:
                 raise UserError(f"the project has no {key} {name!r}", fix=suggest(name, known))
 
     async def _carry_out(self, step: Step, operation: Operation[Any]) -> Any:
-        files = self._objects.get((step.put_object or step.delete_object or _NO_BUCKET).bucket)
-        if files is not None and isinstance(operation.command, PutObject):
-            result = operation.result(await files.put(operation.command.key, operation.command.body or b""))
-        elif files is not None and isinstance(operation.command, DeleteObject):
-            result = operation.result(await files.delete(operation.command.key))
+        files = self._objects.get(getattr(getattr(step, step.act()), "bucket", ""))
+        command = operation.command
+        if files is not None and isinstance(command, PutObject):
+            result = operation.result(await self._put(files, command))
+        elif files is not None and isinstance(command, DeleteObject):
+            result = operation.result(await files.delete(command.key, version_id=command.version_id))
+        elif isinstance(command, CopyObject):
+            result = operation.result(await self._copy(files, operation.arn, command))
         else:
             await self.engine.store(operation.payloads)
             reply = await self.engine.submit(operation.arn, operation.command)
             result = await self.engine.read(lambda _: operation.result(reply))
         return _jsonable(result)
 
+    async def _put(self, files: ObjectFiles, command: PutObject) -> Any:
+        return await files.put(
+            command.key,
+            command.body or b"",
+            content_type=command.content_type,
+            properties=command.properties,
+            conditions=command.conditions,
+            operation=command.operation,
+        )
+
+    async def _copy(self, files: ObjectFiles | None, arn: str, command: CopyObject) -> Any:
+        """Copy an object; where its content or the copy's is a file, by reading and putting it."""
+        source = self._objects.get(name_of(command.source_bucket))
+        if files is None and source is None:
+            return await self.engine.submit(arn, command)
+        get = GetObject(command.source_key, command.source_version_id)
+        if source is not None:
+            found = await source.get(command.source_key, command.source_version_id)
+        else:
+            found = await self.engine.submit(command.source_bucket, get)
+        if isinstance(found, Refused):
+            return found
+        refused = itself_refused(command, arn, found.info)
+        if refused is not None:
+            return refused
+        content_type, properties = copied_properties(command, found.info)
+        put = put_object(
+            command.key,
+            found.body or b"",
+            content_type=content_type,
+            properties=properties,
+            conditions=command.conditions,
+            operation="CopyObject",
+        )
+        return await (self._put(files, put) if files is not None else self.engine.submit(arn, put))
+
 
 def _folder_config(declared: Declared | None) -> str:
     """What a watcher of a bucket's folder depends on: all settings but what the bucket triggers."""
     config = {} if declared is None else {**declared.command.config, "notifications": []}
     return to_json(config)
-
-
-class _NoBucket:
-    bucket = ""
-
-
-_NO_BUCKET = _NoBucket()
 
 
 def _jsonable(result: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The live simulator's HTTP endpoint: its health, and one scenario step at a time.
+"""The live simulator's HTTP endpoint: its health, one scenario step at a time, and the links in SNS messages.
 
 Binds to loopback and answers only requests whose Host is loopback too, so that no web page of another
 site can reach it. The AWS wire protocols come with a later version.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
+from xml.sax.saxutils import escape
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import AwsFault, SimtriggersError, UserError
+from ..services.sns.signing import CERTIFICATE, CERTIFICATE_NAME
 
 HOST = "127.0.0.1"
 _BODY_LIMIT = 8 * 1024 * 1024
@@ -36,6 +38,10 @@ class Steps(Protocol):
 
         Raises UserError for a step that is not well-formed, AwsFault for what AWS refuses.
         """
+
+    async def follow_link(self, action: str, parameters: Mapping[str, str]) -> str:
+        """What a link of an SNS message does: `ConfirmSubscription` or `Unsubscribe`; returns the subscription's
+        ARN. Raises UserError for another action, AwsFault for what AWS refuses."""
 
 
 def bind(port: int) -> socket.socket:
@@ -82,11 +88,44 @@ def application(steps: Steps) -> ASGIApp:
         except SimtriggersError as error:
             return _error(503, str(error))
 
+    async def link(request: Request) -> Response:
+        query = dict(request.query_params)
+        action = query.get("Action", "")
+        try:
+            arn = await steps.follow_link(action, query)
+        except UserError as error:
+            return _error(404, error.render())
+        except AwsFault as error:
+            return _xml(_FAILED.format(code=escape(error.code), message=escape(error.message)), error.status)
+        except SimtriggersError as error:
+            return _error(503, str(error))
+        return _xml(_DONE.format(action=escape(action), arn=escape(arn)))
+
+    async def certificate(_: Request) -> Response:
+        return Response(CERTIFICATE, media_type="application/x-pem-file")
+
     routes = [
+        Route("/", link, methods=["GET"]),
+        Route(f"/{CERTIFICATE_NAME}", certificate, methods=["GET"]),
         Route("/_simtriggers/health", health, methods=["GET"]),
         Route("/_simtriggers/steps", step, methods=["POST"]),
     ]
     return _LoopbackOnly(Starlette(routes=routes))
+
+
+_NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
+_DONE = (
+    f'<{{action}}Response xmlns="{_NAMESPACE}"><{{action}}Result><SubscriptionArn>{{arn}}</SubscriptionArn>'
+    "</{action}Result></{action}Response>"
+)
+_FAILED = (
+    f'<ErrorResponse xmlns="{_NAMESPACE}"><Error><Type>Sender</Type><Code>{{code}}</Code>'
+    "<Message>{message}</Message></Error></ErrorResponse>"
+)
+
+
+def _xml(text: str, status: int = 200) -> Response:
+    return Response(text, status, media_type="text/xml")
 
 
 async def _body(request: Request) -> bytes | None:

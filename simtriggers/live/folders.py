@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.abc
@@ -22,7 +22,7 @@ from watchfiles import Change, awatch
 
 from ..errors import SimtriggersError, StateError, UserError
 from ..kernel.effects import Refused
-from ..services.s3.commands import FileGone, FileSkipped, FileState, Gone, PutObject
+from ..services.s3.commands import FileGone, FileSkipped, FileState, Gone, ObjectPut, PutObject
 from ..services.s3.config import BucketSettings
 from ..services.s3.store import BELOW_LIMIT
 from .candidates import SHORTEST_S, Candidate, Candidates
@@ -39,6 +39,16 @@ _GONE_S, _QUIET_S, _DOUBT_LIMIT_S, _RETRY_S, _ROOT_S = 0.1, 0.2, 2.0, 1.0, 0.25
 _RESTART_S = 0.05
 _BURST = 1000
 """Changes in one batch from which on the system may have dropped some (Linux keeps 16,384 unread)."""
+
+
+class Copies(Protocol):
+    """Who keeps copies of files beside the folder."""
+
+    def keep_file(self, key: str, path: str, etag: str) -> str | None:
+        """The name of a copy of the file, or None when it does not have that MD5 (any more)."""
+
+    def drop_copy(self, name: str) -> None:
+        """Forget a copy."""
 
 
 def _topmost(folders: set[str]) -> list[str]:
@@ -59,6 +69,7 @@ async def set_when_cancelled(event: anyio.Event) -> None:
 class BucketFolder:
     """Watches the folder of one bucket. `submit(arn, command)` returns the reply after the commit.
 
+    Of a versioned bucket `copies` keeps the bytes of each file, since one that is overwritten is gone.
     `opener` and `writers` are replaced in tests only.
     """
 
@@ -70,6 +81,7 @@ class BucketFolder:
         *,
         opener: Opener = os.open,
         writers: Writers = nobody_writes,
+        copies: Copies | None = None,
     ) -> None:
         assert settings.folder, f"{arn} has no folder"
         self.arn = arn
@@ -77,6 +89,7 @@ class BucketFolder:
         self._submit = submit
         self._opener = opener
         self._writers = writers
+        self._copies = copies if settings.versioning else None
         self._names = Names(settings.ignore)
         self._polling = settings.polling
         self._quiet_s = settings.quiet_period_ms / 1000
@@ -364,7 +377,17 @@ class BucketFolder:
             self._stirred.set()
 
     async def _put(self, key: str, state: FileState) -> None:
-        reply = await self._submit(self.arn, PutObject(key, state.size, state.etag, file=state.file))
+        copy = ""
+        if self._copies is not None:
+            kept = await anyio.to_thread.run_sync(self._copies.keep_file, key, f"{self._root}/{key}", state.etag)
+            if kept is None:
+                # It changed meanwhile: the next look finds what it is now.
+                self._notice(key)
+                return
+            copy = kept
+        reply = await self._submit(self.arn, PutObject(key, state.size, state.etag, file=state.file, copy=copy))
+        if copy and self._copies is not None and not (isinstance(reply, ObjectPut) and reply.changed):
+            await anyio.to_thread.run_sync(self._copies.drop_copy, copy)
         if isinstance(reply, Refused):
             await self._skip(key, f"{reply.code}: {reply.message}")
             return

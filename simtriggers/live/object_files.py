@@ -7,6 +7,8 @@ is committed, what was not is aborted, so there is neither a false event nor a m
 
 Keys that no file can have (`a` beside `a/b`, a `/` at the end, `..`, names that the system or the bucket's
 ignored patterns do not take) are kept in the store, a folder of the simulator's own, under a digest.
+
+A versioned bucket keeps a copy of each content there too, since a file that is overwritten is gone.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import blake2b
@@ -28,14 +31,18 @@ from ..services.s3.commands import (
     AbortWrite,
     BeginWrite,
     CommitWrite,
+    Conditions,
+    DeleteObject,
     GetObject,
     HeadObject,
     ListWrites,
     ObjectInfo,
     PendingWrite,
+    Properties,
     StoredObject,
     content_md5,
 )
+from ..services.s3.conditions import ranged
 from ..services.s3.config import BucketSettings
 from .completeness import identity_of
 from .naming import Names, key_of
@@ -73,6 +80,7 @@ class ObjectFiles:
         self._store = state.absolute() / "objects" / settings.facts.name
         self._temporary = self._temporary_folder(state.absolute())
         self._count = 0
+        self._versioned = bool(settings.versioning)
         self._locks: dict[str, anyio.Lock] = {}
 
     def _temporary_folder(self, state: Path) -> Path:
@@ -90,13 +98,17 @@ class ObjectFiles:
         content_type: str = DEFAULT_CONTENT_TYPE,
         principal: str = "",
         source_ip: str = "",
+        properties: Properties | None = None,
+        conditions: Conditions | None = None,
+        operation: str = "PutObject",
     ) -> Any:
-        """Put an object; replies with ObjectPut, or Refused."""
+        """Put an object; replies with ObjectPut, or Refused. `operation` as PutObject names it."""
         raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
         async with self._alone(key):
             place, target = await anyio.to_thread.run_sync(self._target, key)
             temporary = self._next_temporary()
             found = await anyio.to_thread.run_sync(self._write, temporary, raw)
+            copy = await anyio.to_thread.run_sync(self.keep_copy, key, raw) if self._versioned else ""
             begin = BeginWrite(
                 "put",
                 key,
@@ -108,16 +120,22 @@ class ObjectFiles:
                 content_type,
                 principal,
                 source_ip,
+                properties,
+                conditions,
+                operation,
+                copy,
             )
             write_id = await self._submit(self._arn, begin)
             if isinstance(write_id, Refused):
                 temporary.unlink(missing_ok=True)
+                await anyio.to_thread.run_sync(self._unlink, self._path_of_copy(copy))
                 return write_id
             self._crash("before_rename")
             try:
                 await anyio.to_thread.run_sync(self._rename, temporary, target)
             except OSError as error:
                 temporary.unlink(missing_ok=True)
+                await anyio.to_thread.run_sync(self._unlink, self._path_of_copy(copy))
                 reason = f"the file could not be put in its place: {error.strerror or error}"
                 await self._submit(self._arn, AbortWrite(write_id, reason))
                 return Refused("InternalError", f"{key}: {reason}", 500)
@@ -138,8 +156,14 @@ class ObjectFiles:
             if lock.statistics().tasks_waiting == 0 and not lock.locked():
                 self._locks.pop(key, None)
 
-    async def delete(self, key: str, *, principal: str = "", source_ip: str = "") -> Any:
-        """Delete an object and its file; replies with ObjectDeleted, or Refused."""
+    async def delete(self, key: str, *, principal: str = "", source_ip: str = "", version_id: str = "") -> Any:
+        """Delete an object and its file, or one version; replies with ObjectDeleted, or Refused.
+
+        Of a version that is deleted the copy goes too. The version before it, if it becomes the current one,
+        stays beside the folder.
+        """
+        if version_id:
+            return await self._delete_version(DeleteObject(key, principal, source_ip, version_id))
         async with self._alone(key):
             head = await self._submit(self._arn, HeadObject(key))
             place = head.place if isinstance(head, ObjectInfo) else "none"
@@ -151,6 +175,19 @@ class ObjectFiles:
             await anyio.to_thread.run_sync(self._unlink, self._path(key, place))
             self._crash("after_unlink")
             return await self._submit(self._arn, CommitWrite(write_id))
+
+    async def _delete_version(self, command: DeleteObject) -> Any:
+        key = command.key
+        async with self._alone(key):
+            version = await self._submit(self._arn, HeadObject(key, command.version_id))
+            current = await self._submit(self._arn, HeadObject(key))
+            reply = await self._submit(self._arn, command)
+            if isinstance(reply, Refused) or not isinstance(version, ObjectInfo):
+                return reply
+            if isinstance(current, ObjectInfo) and current.version_id == version.version_id:
+                await anyio.to_thread.run_sync(self._unlink, self._path(key, version.place))
+            await anyio.to_thread.run_sync(self._unlink, self._path_of_copy(version.copy))
+            return reply
 
     async def settle(self) -> None:
         """Finish what the journal of an earlier process left; before the folder is watched."""
@@ -174,19 +211,21 @@ class ObjectFiles:
 
     # --- reading --------------------------------------------------------------------------------
 
-    async def get(self, key: str) -> Any:
-        """The object with its content as bytes or text (StoredObject), or Refused."""
-        stored = await self._submit(self._arn, GetObject(key))
+    async def get(self, key: str, version_id: str = "", *, range: str = "") -> Any:
+        """The object, or a version or a part of it, with its content as bytes or text (StoredObject), or
+        Refused."""
+        stored = await self._submit(self._arn, GetObject(key, version_id, None, range))
         if not isinstance(stored, StoredObject) or stored.body is not None:
             return stored
-        path = self._path(key, stored.info.place)
+        kept = stored.info.place == "copy"
+        path = self._path_of_copy(stored.info.copy) if kept else self._path(key, stored.info.place)
         if path is None:
             return stored
         try:
             raw = await anyio.to_thread.run_sync(path.read_bytes)
         except OSError:
             return Refused("NoSuchKey", "The specified key does not exist.", 404, fields=(("Key", key),))
-        return StoredObject(stored.info, raw)
+        return ranged(StoredObject(stored.info, raw), range)
 
     # --- places ---------------------------------------------------------------------------------
 
@@ -196,6 +235,32 @@ class ObjectFiles:
         if place == "store":
             return self._store / blake2b(key.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()
         return None
+
+    def _path_of_copy(self, name: str) -> Path | None:
+        return self._store / "versions" / name if name else None
+
+    def keep_copy(self, key: str, raw: bytes) -> str:
+        """Keep a content beside the folder, durably; the name under which it is found."""
+        self._count += 1
+        unique = f"{key}/{os.getpid()}/{time.time_ns()}/{self._count}".encode("utf-8", "surrogatepass")
+        name = blake2b(unique, digest_size=20).hexdigest()
+        path = self._path_of_copy(name)
+        assert path is not None
+        self._write(path, raw)
+        _sync_folder(path.parent)
+        return name
+
+    def keep_file(self, key: str, path: str, etag: str) -> str | None:
+        """Keep the content of a file beside the folder; None when it does not have that MD5 (any more)."""
+        try:
+            raw = Path(path).read_bytes()
+        except OSError:
+            return None
+        return self.keep_copy(key, raw) if content_md5(raw) == etag else None
+
+    def drop_copy(self, name: str) -> None:
+        """Forget a copy."""
+        self._unlink(self._path_of_copy(name))
 
     def _target(self, key: str) -> tuple[str, Path]:
         """Where a key's content goes: its file if there can be one."""

@@ -14,6 +14,7 @@ from ..services.eventbridge.config import rule_resource
 from ..services.lambda_.config import SqsTrigger
 from ..services.lambda_.settings import function_resource, mapping_resource
 from ..services.s3.config import bucket_resource
+from ..services.sns.config import SnsTrigger, subscription_resource, topic_resource, trigger_resource
 from ..services.sqs.config import in_order, queue_resource
 from .environment import file_variables
 from .model import Project, s3_triggers, schedules
@@ -21,7 +22,7 @@ from .model import Project, s3_triggers, schedules
 _CODE = (".py", ".so")
 _NOT_CODE = frozenset({".simtriggers", ".git", "__pycache__", ".venv", "node_modules"})
 
-KEEPS_DATA = ("queue", "bucket")
+KEEPS_DATA = ("queue", "bucket", "topic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,13 @@ class Declared:
     command: PutResource
 
 
-def declare(project: Project, *, default_runtime: str, folders: bool) -> list[Declared]:
+def declare(project: Project, *, default_runtime: str, folders: bool, base_url: str | None = None) -> list[Declared]:
     """The project's resources, in order.
 
     Raises UserError for what only shows here, such as a missing env_file.
     `default_runtime` holds for functions that name none (`process` live, `inline` virtual). `folders`:
     buckets are the folders they name; without it they are kept in the state alone (virtual runs).
+    `base_url` is where the links in messages of topics lead; None: to AWS.
     """
     names, resources = project.names, project.resources
     made = [queue_resource(names, name, resources.queues[name]) for name in in_order(resources.queues)]
@@ -57,6 +59,7 @@ def declare(project: Project, *, default_runtime: str, folders: bool) -> list[De
             )
         except ValueError as error:
             raise UserError(f"functions.{name}: {error}") from None
+    made += _topics(project, base_url)
     for name, bucket in resources.buckets.items():
         folder = str(bucket_folder(project, bucket.folder)) if folders and bucket.folder else None
         made.append(bucket_resource(names, name, bucket, triggers=s3_triggers(resources, name), folder=folder))
@@ -69,6 +72,17 @@ def declare(project: Project, *, default_runtime: str, folders: bool) -> list[De
             letters = names.queue(target) if target is not None else None
             made.append(rule_resource(names, name, number, schedule, letters))
     return [Declared(arn, command) for arn, command in made]
+
+
+def _topics(project: Project, base_url: str | None) -> list[tuple[str, PutResource]]:
+    """Topics, then their subscriptions and those of functions' triggers."""
+    names, resources = project.names, project.resources
+    made = [topic_resource(names, name, topic, base_url=base_url) for name, topic in resources.topics.items()]
+    for name, topic in resources.topics.items():
+        made += [subscription_resource(names, names.topic(name), each) for each in topic.subscriptions]
+    for name, function in resources.functions.items():
+        made += [trigger_resource(names, name, each) for each in function.triggers if isinstance(each, SnsTrigger)]
+    return made
 
 
 def code_sha256(folder: Path, *, without: frozenset[str] = frozenset()) -> str:

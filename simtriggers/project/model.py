@@ -19,14 +19,16 @@ from ..aws.arn import Names
 from ..aws.quantities import Milliseconds, Settings
 from ..errors import UserError, Where
 from ..services.eventbridge.config import ScheduleTrigger, rule_name
-from ..services.lambda_.config import FunctionConfig, SqsTrigger, Target, check_function_name, check_variables
+from ..services.lambda_.config import FunctionConfig, SqsTrigger, check_function_name, check_variables
 from ..services.s3.config import BucketConfig, S3Trigger, overlap_of
 from ..services.s3.events import bucket_name_problem
+from ..services.sns.config import SnsTrigger, TopicConfig, topic_name_problem
 from ..services.sqs.config import QueueConfig, in_order, queue_name_problem
 from .environment import file_variables
 from .handlers import handler_problem
-from .load import Document, KeyPath, load_yaml, raise_all, suggest
-from .validate import Tag, by_key, check, dotted
+from .load import Document, KeyPath, load_yaml, raise_all
+from .references import dangling, dangling_in_data, references
+from .validate import Tag, by_key, check
 
 FILE = "simtriggers.yaml"
 STATE = ".simtriggers/state.db"
@@ -56,7 +58,6 @@ Account = Annotated[str, BeforeValidator(_account), WithJsonSchema({"type": "str
 Region = Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string", "pattern": f"^{_REGION}$"})]
 
 _TRIGGERS_NOT_YET = {
-    "sns": "topics come with a later version",
     "event": "rules with an event pattern come with a later version",
     "event_pattern": "rules with an event pattern come with a later version",
     "schedule_v2": "EventBridge Scheduler comes with a later version; `schedule` is a rule's schedule",
@@ -77,8 +78,11 @@ _TRIGGERS_NOT_YET = {
 }
 
 Trigger = Annotated[
-    Annotated[S3Trigger, Tag("s3")] | Annotated[SqsTrigger, Tag("sqs")] | Annotated[ScheduleTrigger, Tag("schedule")],
-    by_key("a trigger", "s3", "sqs", "schedule", not_yet=_TRIGGERS_NOT_YET),
+    Annotated[S3Trigger, Tag("s3")]
+    | Annotated[SqsTrigger, Tag("sqs")]
+    | Annotated[SnsTrigger, Tag("sns")]
+    | Annotated[ScheduleTrigger, Tag("schedule")],
+    by_key("a trigger", "s3", "sqs", "sns", "schedule", not_yet=_TRIGGERS_NOT_YET),
 ]
 
 
@@ -92,7 +96,6 @@ class Resources(Settings):
     """The sections that a project file and a scenario file share."""
 
     NOT_YET: ClassVar[dict[str, str]] = {
-        "topics": "SNS topics come with a later version",
         "tables": "DynamoDB tables come with a later version",
         "buses": "EventBridge buses come with a later version",
         "rules": "EventBridge rules come with a later version; give a function a `schedule` trigger",
@@ -101,7 +104,7 @@ class Resources(Settings):
         "archives": "archives and replays come with a later version",
         "connections": "API destinations come with a later version",
         "api_destinations": "API destinations come with a later version",
-        "subscriptions": "SNS topics come with a later version",
+        "subscriptions": "a subscription is written under its topic: topics: {NAME: {subscriptions: [{queue: QUEUE}]}}",
         "apis": "API Gateway comes with a later version",
         "layers": "layers come with a later version; code_uri holds all of a function's code",
         "aliases": "versions and aliases of functions come with a later version",
@@ -122,6 +125,7 @@ class Resources(Settings):
 
     buckets: dict[str, BucketConfig] = {}
     queues: dict[str, QueueConfig] = {}
+    topics: dict[str, TopicConfig] = {}
     functions: dict[str, FunctionDeclaration] = {}
 
 
@@ -183,7 +187,7 @@ def load_project(path: str | Path | None = None) -> Project:
     document = load_yaml(file)
     model, errors = check(ProjectFile, document)
     if model is None:
-        raise_all([*errors, *_dangling_in_data(document)])
+        raise_all([*errors, *dangling_in_data(document)])
         raise AssertionError("a model that could not be made has errors")
     project = Project(model, file.parent.resolve(), _names(model), model.trace_retention)
     raise_all(problems(project, document))
@@ -221,98 +225,12 @@ def problems(project: Project, document: Document, at: KeyPath = ()) -> list[Use
     for section, path, name in references(resources):
         known = getattr(resources, section)
         if name not in known:
-            found.append(_dangling(document, (*at, *path), section, name, list(known)))
+            found.append(dangling(document, (*at, *path), section, name, list(known)))
     found += _bad_handlers(project, document, at)
     found += _bad_variables(project, document, at)
     if not found:
         found += _bad_wiring(project, document, at)
     return found
-
-
-def references(resources: Resources) -> Iterator[tuple[str, KeyPath, str]]:
-    """Every name that must be declared: the section it must be in, where it stands, the name."""
-    for name, queue in resources.queues.items():
-        policy, allow = queue.redrive_policy, queue.redrive_allow_policy
-        if policy is not None and policy.dead_letter_target is not None:
-            yield (
-                "queues",
-                ("queues", name, "redrive_policy", "dead_letter_target"),
-                policy.dead_letter_target,
-            )
-        for index, source in enumerate(allow.source_queues if allow is not None else ()):
-            yield "queues", ("queues", name, "redrive_allow_policy", "source_queues", index), source
-    for name, bucket in resources.buckets.items():
-        for index, notification in enumerate(bucket.notifications):
-            place: KeyPath = ("buckets", name, "notifications", index)
-            if notification.queue is not None:
-                yield "queues", (*place, "queue"), notification.queue
-            if notification.function is not None:
-                yield "functions", (*place, "function"), notification.function
-    for name, function in resources.functions.items():
-        yield from _references_of_function(name, function)
-
-
-def _references_of_function(name: str, function: FunctionDeclaration) -> Iterator[tuple[str, KeyPath, str]]:
-    for index, trigger in enumerate(function.triggers):
-        place: KeyPath = ("functions", name, "triggers", index)
-        if isinstance(trigger, S3Trigger):
-            yield "buckets", (*place, "s3"), trigger.s3
-        elif isinstance(trigger, SqsTrigger):
-            if not trigger.sqs.startswith("arn:"):
-                yield "queues", (*place, "sqs"), trigger.sqs
-        elif trigger.dead_letter_target is not None:
-            yield "queues", (*place, "dead_letter_target"), trigger.dead_letter_target
-    invoke: KeyPath = ("functions", name, "event_invoke_config")
-    for key in ("on_success", "on_failure"):
-        target: Target | None = getattr(function.event_invoke_config, key)
-        if target is not None and target.queue is not None:
-            yield "queues", (*invoke, key, "queue"), target.queue
-        elif target is not None and target.function is not None:
-            yield "functions", (*invoke, key, "function"), target.function
-    letters = function.dead_letter_config
-    if letters is not None and not letters.target.startswith("arn:"):
-        yield "queues", ("functions", name, "dead_letter_config", "target"), letters.target
-
-
-def _dangling(document: Document, path: KeyPath, section: str, name: str, known: list[str]) -> UserError:
-    fix = suggest(name, known) or f"declare {name!r} under {section}, or name one that is there"
-    rule = f"{section} in this file: {', '.join(known)}" if known else f"this file declares no {section}"
-    return document.error(path, f"{dotted(path)} names {name!r}, which is not declared", rule=rule, fix=fix)
-
-
-def _dangling_in_data(document: Document) -> list[UserError]:
-    """Dangling names of a file that has other mistakes too, found in the raw data, so that one run shows all."""
-    data = document.data if isinstance(document.data, dict) else {}
-    sections = {name: data.get(name) for name in ("buckets", "queues", "functions")}
-    known = {name: list(each) if isinstance(each, dict) else [] for name, each in sections.items()}
-    found: list[UserError] = []
-    for section, path in _raw_reference_places(sections):
-        name = document.get(path)
-        if isinstance(name, str) and not name.startswith("arn:") and name not in known[section]:
-            found.append(_dangling(document, path, section, name, known[section]))
-    return found
-
-
-def _raw_reference_places(sections: dict[str, object]) -> Iterator[tuple[str, KeyPath]]:
-    def names(section: str) -> list[str]:
-        found = sections[section]
-        return list(found) if isinstance(found, dict) else []
-
-    for name in names("queues"):
-        yield "queues", ("queues", name, "redrive_policy", "dead_letter_target")
-    for name in names("buckets"):
-        for index in range(100):
-            yield "queues", ("buckets", name, "notifications", index, "queue")
-            yield "functions", ("buckets", name, "notifications", index, "function")
-    for name in names("functions"):
-        for index in range(100):
-            yield "buckets", ("functions", name, "triggers", index, "s3")
-            yield "queues", ("functions", name, "triggers", index, "sqs")
-            yield "queues", ("functions", name, "triggers", index, "dead_letter_target")
-        for key in ("on_success", "on_failure"):
-            yield "queues", ("functions", name, "event_invoke_config", key, "queue")
-            yield "functions", ("functions", name, "event_invoke_config", key, "function")
-        yield "queues", ("functions", name, "dead_letter_config", "target")
 
 
 def schedules(function: FunctionDeclaration) -> list[tuple[int, int, ScheduleTrigger]]:
@@ -326,6 +244,10 @@ def _bad_names(resources: Resources, document: Document, at: KeyPath) -> Iterato
         problem = bucket_name_problem(name)
         if problem is not None:
             yield document.error((*at, "buckets", name), problem, fix="rename the bucket", key=True)
+    for name, topic in resources.topics.items():
+        problem = topic_name_problem(name, topic)
+        if problem is not None:
+            yield document.error((*at, "topics", name), problem, fix="rename the topic", key=True)
     for name, queue in resources.queues.items():
         problem = queue_name_problem(name, queue.fifo_queue)
         if problem is not None:
