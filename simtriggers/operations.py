@@ -18,6 +18,8 @@ from .aws.digests import Attribute
 from .errors import AwsFault, UserError
 from .kernel.effects import Payload, Refused, payload
 from .services.s3 import commands as s3
+from .services.s3 import requests as s3more
+from .services.sns import commands as sns
 from .services.sqs import commands as sqs
 
 T = TypeVar("T")
@@ -184,33 +186,191 @@ class BucketOperations:
     def __init__(self, names: Names, name: str) -> None:
         self.name = name
         self.arn = names.bucket(name)
+        self._names = names
 
-    def put(self, key: str, body: Any = b"", *, content_type: str = s3.DEFAULT_CONTENT_TYPE) -> Operation[s3.ObjectPut]:
-        """PutObject of a text or of bytes; another value is written as compact JSON."""
+    def put(
+        self,
+        key: str,
+        body: Any = b"",
+        *,
+        content_type: str = s3.DEFAULT_CONTENT_TYPE,
+        metadata: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        storage_class: str = "STANDARD",
+        if_match: str | None = None,
+        if_none_match: bool = False,
+        form: bool = False,
+    ) -> Operation[s3.ObjectPut]:
+        """PutObject of a text or of bytes; another value is written as compact JSON.
+
+        `if_none_match`: only if there is no such object; `if_match`: only over an object with that ETag.
+        `form`: as a form's POST, which is another event.
+        """
         content = bytes(body) if isinstance(body, (bytes, bytearray, memoryview)) else as_text(body)
-        return Operation(self.arn, s3.put_object(key, content, content_type=content_type), _same)
+        command = s3.put_object(
+            key,
+            content,
+            content_type=content_type,
+            properties=_properties(metadata, tags, storage_class),
+            conditions=_conditions(if_match, "*" if if_none_match else None),
+            operation="POST Object" if form else "PutObject",
+        )
+        return Operation(self.arn, command, _same)
 
-    def delete(self, key: str) -> Operation[None]:
-        """DeleteObject; fine for a key that is not there, as on AWS."""
-        return Operation(self.arn, s3.DeleteObject(key), lambda reply: None)
+    def copy(
+        self,
+        source_key: str,
+        key: str,
+        *,
+        source_bucket: str | None = None,
+        source_version_id: str = "",
+        metadata: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        storage_class: str = "STANDARD",
+    ) -> Operation[s3more.ObjectCopied]:
+        """CopyObject to this bucket, from it or from another by its name. `metadata` and `tags` replace the
+        source's."""
+        source = self.arn if source_bucket is None else self._names.bucket(source_bucket)
+        command = s3more.CopyObject(
+            source,
+            source_key,
+            key,
+            source_version_id,
+            None if metadata is None else s3.Properties(tuple(metadata.items())),
+            tags=None if tags is None else tuple(tags.items()),
+            storage_class=storage_class,
+        )
+        return Operation(self.arn, command, _same)
 
-    def head(self, key: str) -> Operation[s3.ObjectInfo]:
-        """HeadObject."""
-        return Operation(self.arn, s3.HeadObject(key), _same)
+    def delete(self, key: str, version_id: str = "", *, if_match: str | None = None) -> Operation[s3.ObjectDeleted]:
+        """DeleteObject, or one version of it; fine for a key that is not there, as on AWS."""
+        return Operation(self.arn, s3.DeleteObject(key, "", "", version_id, _conditions(if_match, None)), _same)
 
-    def get(self, key: str) -> Operation[bytes]:
-        """GetObject's content."""
-        return Operation(self.arn, s3.GetObject(key), _content)
+    def delete_many(self, keys: Iterable[str]) -> Operation[list[s3.ObjectDeleted]]:
+        """DeleteObjects: up to 1,000 keys."""
+        command = s3more.DeleteObjects(tuple((key, "") for key in keys))
+        return Operation(self.arn, command, lambda reply: list(reply.deleted))
+
+    def head(self, key: str, version_id: str = "") -> Operation[s3.ObjectInfo]:
+        """HeadObject, of a version if one is named."""
+        return Operation(self.arn, s3.HeadObject(key, version_id), _same)
+
+    def get(
+        self,
+        key: str,
+        version_id: str = "",
+        *,
+        range: str = "",
+        if_match: str | None = None,
+        if_none_match: str | None = None,
+    ) -> Operation[bytes]:
+        """GetObject's content, or with `range` (`bytes=0-99`) a part of it."""
+        command = s3.GetObject(key, version_id, _conditions(if_match, if_none_match), range)
+        return Operation(self.arn, command, _content)
+
+    def versions(self, prefix: str = "") -> Operation[list[s3more.VersionInfo]]:
+        """ListObjectVersions: up to 1,000 versions and delete markers, by key, the newest first."""
+        return Operation(self.arn, s3more.ListObjectVersions(prefix), lambda reply: list(reply.versions))
+
+    def tag(self, key: str, tags: Mapping[str, str], version_id: str = "") -> Operation[str | None]:
+        """PutObjectTagging: these tags and no others."""
+        return Operation(self.arn, s3more.PutObjectTagging(key, tuple(tags.items()), version_id), _same)
+
+    def untag(self, key: str, version_id: str = "") -> Operation[str | None]:
+        """DeleteObjectTagging."""
+        return Operation(self.arn, s3more.DeleteObjectTagging(key, version_id), _same)
+
+    def tags(self, key: str, version_id: str = "") -> Operation[dict[str, str]]:
+        """GetObjectTagging."""
+        return Operation(self.arn, s3more.GetObjectTagging(key, version_id), dict)
+
+    def put_acl(self, key: str, acl: str, version_id: str = "") -> Operation[None]:
+        """PutObjectAcl, such as `public-read`."""
+        return Operation(self.arn, s3more.PutObjectAcl(key, acl, version_id), _same)
+
+    def restore(self, key: str, days: int, *, tier: str = "Standard", version_id: str = "") -> Operation[int]:
+        """RestoreObject: 202 when it was accepted, 200 when there is a copy already."""
+        return Operation(self.arn, s3more.RestoreObject(key, days, tier, version_id), _same)
+
+    def create_multipart_upload(
+        self,
+        key: str,
+        *,
+        content_type: str = s3.DEFAULT_CONTENT_TYPE,
+        metadata: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        storage_class: str = "STANDARD",
+    ) -> Operation[str]:
+        """CreateMultipartUpload; returns the upload's id."""
+        properties = _properties(metadata, tags, storage_class)
+        return Operation(self.arn, s3more.CreateMultipartUpload(key, content_type, properties), _same)
+
+    def upload_part(self, upload_id: str, part_number: int, body: str | bytes) -> Operation[str]:
+        """UploadPart; returns the part's ETag."""
+        return Operation(self.arn, s3more.UploadPart(upload_id, part_number, body), _same)
+
+    def complete_multipart_upload(self, upload_id: str, parts: Iterable[tuple[int, str]]) -> Operation[s3.ObjectPut]:
+        """CompleteMultipartUpload of (part number, ETag) pairs."""
+        return Operation(self.arn, s3more.CompleteMultipartUpload(upload_id, tuple(parts)), _same)
+
+    def abort_multipart_upload(self, upload_id: str) -> Operation[None]:
+        """AbortMultipartUpload."""
+        return Operation(self.arn, s3more.AbortMultipartUpload(upload_id), _same)
 
     def list(self, prefix: str = "") -> Operation[list[s3.ObjectInfo]]:
         """ListObjects: up to 1,000 under a prefix."""
         return Operation(self.arn, s3.ListObjects(prefix), lambda reply: list(reply.objects))
 
 
+def _properties(
+    metadata: Mapping[str, str] | None, tags: Mapping[str, str] | None, storage_class: str
+) -> s3.Properties | None:
+    if not metadata and not tags and storage_class == "STANDARD":
+        return None
+    return s3.Properties(tuple((metadata or {}).items()), tuple((tags or {}).items()), storage_class)
+
+
+def _conditions(if_match: str | None, if_none_match: str | None) -> s3.Conditions | None:
+    return None if if_match is None and if_none_match is None else s3.Conditions(if_match, if_none_match)
+
+
 def _content(stored: s3.StoredObject) -> bytes:
     if stored.body is None:
         raise AwsFault("InvalidObjectState", "The content of this object is not in the database.", status=403)
     return stored.body.encode() if isinstance(stored.body, str) else stored.body
+
+
+class TopicOperations:
+    """Operations of one topic."""
+
+    def __init__(self, names: Names, name: str) -> None:
+        self.name = name
+        self.arn = names.topic(name)
+
+    def publish(
+        self,
+        message: Any,
+        *,
+        subject: str | None = None,
+        message_structure: Literal["json"] | None = None,
+        message_attributes: MessageAttributes | None = None,
+        message_group_id: str | None = None,
+        message_deduplication_id: str | None = None,
+    ) -> Operation[sns.PublishResult]:
+        """Publish. A message that is no text is published as JSON."""
+        entry = sns.PublishEntry(
+            as_text(message),
+            subject=subject,
+            message_structure=message_structure,
+            message_attributes=attributes(message_attributes),
+            message_group_id=message_group_id,
+            message_deduplication_id=message_deduplication_id,
+        )
+        return Operation(self.arn, sns.Publish(entry), _same)
+
+    def confirm_subscription(self, token: str) -> Operation[str]:
+        """ConfirmSubscription with the token that the endpoint was sent; the subscription's ARN."""
+        return Operation(self.arn, sns.ConfirmSubscription(token), _same)
 
 
 class FunctionOperations:

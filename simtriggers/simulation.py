@@ -27,17 +27,25 @@ from .errors import AwsFault, SimtriggersError, UserError, worded
 from .kernel.clock import iso_ms, parse_iso
 from .kernel.effects import Refused
 from .kernel.trace import TraceRow, jsonl, select
-from .operations import BucketOperations, FunctionOperations, InvocationResult, Operation, QueueOperations
+from .operations import (
+    BucketOperations,
+    FunctionOperations,
+    InvocationResult,
+    Operation,
+    QueueOperations,
+    TopicOperations,
+)
 from .project.declare import declare
 from .project.load import suggest
 from .project.model import Project, load_project
 from .registry import SERVICES
 from .runtimes import inline
+from .runtimes.http import HttpStub
 from .runtimes.virtual import VirtualRuntimes
 
 T = TypeVar("T")
 P = ParamSpec("P")
-Ops = TypeVar("Ops", QueueOperations, BucketOperations)
+Ops = TypeVar("Ops", QueueOperations, BucketOperations, TopicOperations)
 
 START = "2026-01-15T12:00:00Z"
 """When a simulation starts unless told otherwise."""
@@ -160,6 +168,18 @@ class Bucket(_Handle):
     delete = _sync(BucketOperations.delete)
     head = _sync(BucketOperations.head)
     get = _sync(BucketOperations.get)
+    copy = _sync(BucketOperations.copy)
+    delete_many = _sync(BucketOperations.delete_many)
+    versions = _sync(BucketOperations.versions)
+    tag = _sync(BucketOperations.tag)
+    untag = _sync(BucketOperations.untag)
+    tags = _sync(BucketOperations.tags)
+    put_acl = _sync(BucketOperations.put_acl)
+    restore = _sync(BucketOperations.restore)
+    create_multipart_upload = _sync(BucketOperations.create_multipart_upload)
+    upload_part = _sync(BucketOperations.upload_part)
+    complete_multipart_upload = _sync(BucketOperations.complete_multipart_upload)
+    abort_multipart_upload = _sync(BucketOperations.abort_multipart_upload)
     list = _sync(BucketOperations.list)
 
 
@@ -170,7 +190,33 @@ class AsyncBucket(_Handle):
     delete = _asynchronous(BucketOperations.delete)
     head = _asynchronous(BucketOperations.head)
     get = _asynchronous(BucketOperations.get)
+    copy = _asynchronous(BucketOperations.copy)
+    delete_many = _asynchronous(BucketOperations.delete_many)
+    versions = _asynchronous(BucketOperations.versions)
+    tag = _asynchronous(BucketOperations.tag)
+    untag = _asynchronous(BucketOperations.untag)
+    tags = _asynchronous(BucketOperations.tags)
+    put_acl = _asynchronous(BucketOperations.put_acl)
+    restore = _asynchronous(BucketOperations.restore)
+    create_multipart_upload = _asynchronous(BucketOperations.create_multipart_upload)
+    upload_part = _asynchronous(BucketOperations.upload_part)
+    complete_multipart_upload = _asynchronous(BucketOperations.complete_multipart_upload)
+    abort_multipart_upload = _asynchronous(BucketOperations.abort_multipart_upload)
     list = _asynchronous(BucketOperations.list)
+
+
+class Topic(_Handle):
+    """A topic of the simulation; raises AwsFault where AWS answers an error."""
+
+    publish = _sync(TopicOperations.publish)
+    confirm_subscription = _sync(TopicOperations.confirm_subscription)
+
+
+class AsyncTopic(_Handle):
+    """`Topic` with coroutines."""
+
+    publish = _asynchronous(TopicOperations.publish)
+    confirm_subscription = _asynchronous(TopicOperations.confirm_subscription)
 
 
 # --- the simulation -----------------------------------------------------------------------------
@@ -182,7 +228,7 @@ class Simulation:
     `start` is an ISO time with zone; `seed` decides every id and all chance; `shuffle_ties` explores other
     orders of what happens at one millisecond. `shared_modules`: handlers are the imported modules
     themselves (pytest), instead of an instance per execution environment. `check_invariants`: services'
-    invariants are checked after every step.
+    invariants are checked after every step. `endpoints` are stubs that answer HTTP requests.
     """
 
     def __init__(
@@ -195,6 +241,7 @@ class Simulation:
         trace: str = "full",
         shared_modules: bool = False,
         check_invariants: bool = False,
+        endpoints: Iterable[HttpStub] = (),
     ) -> None:
         self.project = project
         self.names = project.names
@@ -208,6 +255,7 @@ class Simulation:
         )
         self.start_ms = start_ms
         self.runtimes = VirtualRuntimes(self.engine, shared_modules=shared_modules)
+        self.runtimes.http.stubs += endpoints
         self.engine.runtime = self.runtimes
         self._check_afresh()
         _simulations.add(self)
@@ -262,6 +310,11 @@ class Simulation:
         """A bucket by its name. Raises UserError for one that the project does not have."""
         self._known("buckets", name)
         return Bucket(BucketOperations(self.names, name), self.perform)
+
+    def topic(self, name: str) -> Topic:
+        """A topic by its name. Raises UserError for one that the project does not have."""
+        self._known("topics", name)
+        return Topic(TopicOperations(self.names, name), self.perform)
 
     def invoke(self, function: str, event: Any = None, *, invocation_type: Any = "RequestResponse") -> InvocationResult:
         """Invoke a function by its name, as the Invoke API does. Raises AwsFault when throttled."""
@@ -398,6 +451,10 @@ class AsyncSimulation:
     def queue(self, name: str) -> AsyncQueue:
         """A queue by its name."""
         return AsyncQueue(self.simulation.queue(name)._operations, self.perform)
+
+    def topic(self, name: str) -> AsyncTopic:
+        """A topic by its name."""
+        return AsyncTopic(self.simulation.topic(name)._operations, self.perform)
 
     def bucket(self, name: str) -> AsyncBucket:
         """A bucket by its name."""

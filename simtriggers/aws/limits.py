@@ -23,9 +23,8 @@ class Limit(int):
         limit.source = source
         return limit
 
-    def __getnewargs__(self) -> tuple[int, str]:
-        """What a copy is made from."""
-        return int(self), self.source
+    def __deepcopy__(self, memo: object) -> Limit:
+        return self
 
 
 class Range:

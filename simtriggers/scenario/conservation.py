@@ -23,6 +23,8 @@ _HANDED_ON = frozenset(
         "DeadLetterSent",
         "DeliverySentToDeadLetterQueue",
         "RetryScheduled",
+        "SubscriptionMatched",
+        "HttpRequestSent",
     }
 )
 _WHOLE_QUEUE_ENDS = frozenset({"QueuePurged", "QueueDeleted"})

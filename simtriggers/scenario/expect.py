@@ -23,6 +23,7 @@ from .model import (
     InvocationsExpectation,
     MessagesExpectation,
     ObjectsExpectation,
+    ObjectVersionsExpectation,
     OrderItem,
     QueueDepthExpectation,
     TraceExpectation,
@@ -204,6 +205,22 @@ def _objects(expected: ObjectsExpectation, view: View) -> list[str]:
     return [_differs(what, _bounds(expected), f"{len(there)}: {keys}", view, rows)]
 
 
+def _object_versions(expected: ObjectVersionsExpectation, view: View) -> list[str]:
+    there = view.simulation.bucket(expected.bucket).versions(expected.key or expected.prefix)
+    wanted = [one for one in there if expected.key in (None, one.key)]
+    markers = sum(one.delete_marker for one in wanted)
+    what = f"versions in {expected.bucket}" + (f" of {expected.key}" if expected.key else "")
+    arn = view.simulation.names.bucket(expected.bucket)
+    kinds = ("ObjectCreated", "ObjectRemoved", "DeleteMarkerCreated")
+    rows = [row for row in view.rows if row.arn == arn and row.kind in kinds and expected.key in (None, row.subject)]
+    found: list[str] = []
+    if not _fits(expected, len(wanted)):
+        found.append(_differs(what, _bounds(expected), f"{len(wanted)}, {markers} of them markers", view, rows))
+    if expected.delete_markers is not None and markers != expected.delete_markers:
+        found.append(_differs(f"delete markers among {what}", str(expected.delete_markers), str(markers), view, rows))
+    return found
+
+
 def _trace(expected: TraceExpectation, view: View) -> list[str]:
     def fits(row: TraceRow) -> bool:
         if row.kind != expected.kind or expected.subject not in (None, row.subject):
@@ -265,6 +282,7 @@ _CHECKS: dict[str, Callable[[Any, View], list[str]]] = {
     "messages": _messages,
     "queue_depth": _queue_depth,
     "objects": _objects,
+    "object_versions": _object_versions,
     "trace": _trace,
     "order": _order,
     "nothing_lost": _nothing_lost,

@@ -10,38 +10,22 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from ..aws.quantities import Bytes, Milliseconds, Seconds, Settings, parse_duration_ms
+from ..aws.quantities import Milliseconds, Seconds, Settings, parse_duration_ms
 from ..explain.wording import TEMPLATES
 from ..kernel.clock import parse_iso
 from ..project.load import suggest
 from ..project.model import Account, Region, Resources
 from ..simulation import START
+from .object_steps import (
+    CopyObjectStep,
+    DeleteObjectStep,
+    PutObjectStep,
+    RestoreObjectStep,
+    TagObjectStep,
+    UntagObjectStep,
+)
 
 # --- steps --------------------------------------------------------------------------------------
-
-
-class PutObjectStep(Settings):
-    """Put an object: its content is `body`, or the bytes of `file` (relative to the scenario), or `size`
-    zero bytes. Without any it is empty. JSON values are written as compact JSON."""
-
-    bucket: str
-    key: str
-    body: Any = None
-    file: str | None = None
-    size: Annotated[Bytes, Field(ge=0, le=100 * 1024**2)] | None = None
-
-    @model_validator(mode="after")
-    def _one_content(self) -> PutObjectStep:
-        if sum(each is not None for each in (self.body, self.file, self.size)) > 1:
-            raise ValueError("body, file and size exclude each other; write one of them")
-        return self
-
-
-class DeleteObjectStep(Settings):
-    """Delete an object."""
-
-    bucket: str
-    key: str
 
 
 class SendMessageStep(Settings):
@@ -79,6 +63,41 @@ class RedriveStep(Settings):
     rate: Annotated[int, Field(ge=1, le=500, strict=True)] | None = None
 
 
+class PublishStep(Settings):
+    """Publish a message to a topic; a message that is no text is published as compact JSON."""
+
+    topic: str
+    message: Any
+    subject: str | None = None
+    message_structure: Literal["json"] | None = None
+    message_attributes: dict[str, Any] = {}
+    message_group_id: str | None = None
+    message_deduplication_id: str | None = None
+
+
+class ConfirmSubscriptionStep(Settings):
+    """Confirm the HTTP subscription of an endpoint to a topic, with the token that the endpoint was sent."""
+
+    topic: str
+    endpoint: str
+
+
+class StubbedAnswer(Settings):
+    """What an endpoint's stub answers: `status` 0 is no answer at all."""
+
+    status: Annotated[int, Field(ge=0, le=599, strict=True)] = 200
+    body: str = ""
+    delay: Milliseconds = 1
+
+
+class EndpointStub(Settings):
+    """An HTTP endpoint of a scenario: requests whose URL begins with `url` get `responses` in turn, the last
+    one again and again."""
+
+    url: str
+    responses: Annotated[tuple[StubbedAnswer, ...], Field(min_length=1)] = (StubbedAnswer(),)
+
+
 class InvokeStep(Settings):
     """Invoke a function, as an event (asynchronously) or waiting for the response."""
 
@@ -95,7 +114,22 @@ def _restart(item: Any) -> Any:
     return {} if item in (True, None) else item
 
 
-ACTS = ("put_object", "delete_object", "send_message", "purge", "redrive", "invoke", "advance", "restart")
+ACTS = (
+    "put_object",
+    "delete_object",
+    "copy_object",
+    "tag_object",
+    "untag_object",
+    "restore_object",
+    "send_message",
+    "publish",
+    "confirm_subscription",
+    "purge",
+    "redrive",
+    "invoke",
+    "advance",
+    "restart",
+)
 
 
 class Step(Settings):
@@ -104,7 +138,7 @@ class Step(Settings):
     event or attributes is then the number of the repetition, from 1."""
 
     NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("publish", "put_events", "put_item", "copy_object", "start_replay"),
+        ("put_events", "put_item", "start_replay"),
         "this step comes with a later version",
     )
 
@@ -113,7 +147,13 @@ class Step(Settings):
     times: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] = 1
     put_object: PutObjectStep | None = None
     delete_object: DeleteObjectStep | None = None
+    copy_object: CopyObjectStep | None = None
+    tag_object: TagObjectStep | None = None
+    untag_object: UntagObjectStep | None = None
+    restore_object: RestoreObjectStep | None = None
     send_message: SendMessageStep | None = None
+    publish: PublishStep | None = None
+    confirm_subscription: ConfirmSubscriptionStep | None = None
     purge: PurgeStep | None = None
     redrive: RedriveStep | None = None
     invoke: InvokeStep | None = None
@@ -275,6 +315,16 @@ class ObjectsExpectation(Count):
     prefix: str = ""
 
 
+class ObjectVersionsExpectation(Count):
+    """Versions and delete markers in a bucket at the end, of a `key` or under a prefix: how many, and how
+    many of them are `delete_markers`."""
+
+    bucket: str
+    key: str | None = None
+    prefix: str = ""
+    delete_markers: Annotated[int, Field(ge=0, strict=True)] | None = None
+
+
 def _kind(name: str) -> str:
     """A typo would make any count of 0 true."""
     if name not in TEMPLATES:
@@ -308,13 +358,14 @@ EXPECTATIONS = (
     "messages",
     "queue_depth",
     "objects",
+    "object_versions",
     "trace",
     "order",
     "nothing_lost",
     "nothing_stuck",
 )
 _BARE = ("nothing_lost", "nothing_stuck")
-_WITHOUT_TRACE = ("messages", "queue_depth", "objects")
+_WITHOUT_TRACE = ("messages", "queue_depth", "objects", "object_versions")
 
 
 def _bare(item: Any) -> Any:
@@ -329,7 +380,7 @@ class Expectation(Settings):
     """One thing that must hold at the end."""
 
     NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("notifications", "events", "object_versions", "cost", "pattern"),
+        ("notifications", "events", "cost", "pattern"),
         "this expectation comes with a later version",
     )
 
@@ -337,6 +388,7 @@ class Expectation(Settings):
     messages: MessagesExpectation | None = None
     queue_depth: QueueDepthExpectation | None = None
     objects: ObjectsExpectation | None = None
+    object_versions: ObjectVersionsExpectation | None = None
     trace: TraceExpectation | None = None
     order: tuple[OrderItem, ...] | None = None
     nothing_lost: Literal[True] | None = None
@@ -381,6 +433,7 @@ class ScenarioFile(Resources):
     seed: Annotated[int, Field(ge=0, strict=True)] = 1
     horizon: Milliseconds = 86_400_000
     trace: Literal["full", "off"] = "full"
+    endpoints: tuple[EndpointStub, ...] = ()
     steps: tuple[Step, ...] = ()
     faults: tuple[Fault, ...] = ()
     expect: tuple[Expectation, ...] = ()

@@ -9,7 +9,14 @@ from ..errors import UserError
 from ..project.load import Document, KeyPath, suggest
 from ..project.model import Resources
 
-_SECTIONS = {"bucket": "buckets", "queue": "queues", "destination": "queues", "function": "functions"}
+_SECTIONS = {
+    "bucket": "buckets",
+    "queue": "queues",
+    "destination": "queues",
+    "source_bucket": "buckets",
+    "topic": "topics",
+    "function": "functions",
+}
 
 
 def names_of(resources: Resources) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,11 +14,12 @@ from ..errors import AwsFault, Deadlock, InvariantBroken, RunLimit, UserError
 from ..explain.hints import hints
 from ..kernel.trace import TraceRow, jsonl, select
 from ..project.load import load_yaml
+from ..runtimes.http import HttpStub, StubbedResponse
 from ..simulation import Simulation
 from . import expect, steps
 from .faults import fault_plan
 from .load import Scenario, load_scenario
-from .model import Step
+from .model import ConfirmSubscriptionStep, Step
 from .times import time_of, too_late
 
 
@@ -108,6 +110,7 @@ def run(
         shuffle_ties=shuffle_ties,
         trace=scenario.file.trace,
         check_invariants=check_invariants,
+        endpoints=_stubs(scenario),
     )
     try:
         plan = fault_plan(scenario.file.faults, simulation.names, scenario.project.resources, simulation.start_ms)
@@ -163,6 +166,13 @@ def _play(scenario: Scenario, simulation: Simulation) -> tuple[list[str], tuple[
     return [], idle.pending if idle.reason != "idle" else ()
 
 
+def _stubs(scenario: Scenario) -> list[HttpStub]:
+    return [
+        HttpStub(stub.url, tuple(StubbedResponse(each.status, each.body, each.delay) for each in stub.responses))
+        for stub in scenario.file.endpoints
+    ]
+
+
 def _act(step: Step, scenario: Scenario, simulation: Simulation) -> None:
     engine = simulation.engine
     engine.last_act_ms = engine.now_ms
@@ -172,10 +182,25 @@ def _act(step: Step, scenario: Scenario, simulation: Simulation) -> None:
     elif step.restart is not None:
         for _ in range(step.times):
             simulation.restart()
+    elif step.confirm_subscription is not None:
+        _confirm(step.confirm_subscription, simulation)
     else:
         payload_text: Any = engine.reader.payload
         for operation in steps.operations(step, simulation.names, scenario.path.parent, payload_text):
             simulation.perform(operation)
+
+
+def _confirm(step: ConfirmSubscriptionStep, simulation: Simulation) -> None:
+    """Confirm with the token of the last confirmation request that the endpoint's stub has received."""
+    engine = simulation.engine
+    engine.run_until(engine.now_ms)
+    for stub in simulation.runtimes.http.stubs:
+        for request in reversed(stub.received):
+            body = json.loads(request.body) if request.body.startswith("{") else {}
+            if request.url == step.endpoint and body.get("Type") == "SubscriptionConfirmation":
+                simulation.topic(step.topic).confirm_subscription(body["Token"])
+                return
+    raise AwsFault("InvalidParameter", f"{step.endpoint} was not sent a confirmation request by {step.topic}")
 
 
 def _expectations(scenario: Scenario, simulation: Simulation) -> list[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..aws.arn import Names
-from ..operations import BucketOperations, FunctionOperations, Operation, QueueOperations, as_text
-from .model import InvokeStep, PutObjectStep, SendMessageStep, Step
+from ..operations import BucketOperations, FunctionOperations, Operation, QueueOperations, TopicOperations, as_text
+from .model import InvokeStep, PublishStep, SendMessageStep, Step
+from .object_steps import PutObjectStep
 
 
 def operations(step: Step, names: Names, folder: Path, payload_text: Callable[[str], str]) -> Iterator[Operation[Any]]:
@@ -21,11 +22,20 @@ def operations(step: Step, names: Names, folder: Path, payload_text: Callable[[s
         numbered = _Numbered(number if repeated else None)
         if step.put_object is not None:
             put = step.put_object
-            yield BucketOperations(names, put.bucket).put(numbered(put.key), _content(put, folder, numbered))
-        elif step.delete_object is not None:
-            yield BucketOperations(names, step.delete_object.bucket).delete(numbered(step.delete_object.key))
+            yield BucketOperations(names, put.bucket).put(
+                numbered(put.key),
+                _content(put, folder, numbered),
+                metadata=numbered.inside(put.metadata),
+                tags=numbered.inside(put.tags),
+                storage_class=put.storage_class,
+                if_none_match=put.if_none_match,
+            )
+        elif (of_object := _of_object(step, names, numbered)) is not None:
+            yield of_object
         elif step.send_message is not None:
             yield _send(step.send_message, names, numbered)
+        elif step.publish is not None:
+            yield _publish(step.publish, names, numbered)
         elif step.purge is not None:
             yield QueueOperations(names, step.purge.queue).purge()
         elif step.redrive is not None:
@@ -35,6 +45,22 @@ def operations(step: Step, names: Names, folder: Path, payload_text: Callable[[s
             )
         elif step.invoke is not None:
             yield _invoke(step.invoke, names, payload_text, numbered)
+
+
+def _of_object(step: Step, names: Names, numbered: _Numbered) -> Operation[Any] | None:
+    """The acts on an object that is there, but for a put."""
+    if (delete := step.delete_object) is not None:
+        return BucketOperations(names, delete.bucket).delete(numbered(delete.key), delete.version_id)
+    if (copy := step.copy_object) is not None:
+        source_key, key = numbered(copy.source_key), numbered(copy.key)
+        return BucketOperations(names, copy.bucket).copy(source_key, key, source_bucket=copy.source_bucket)
+    if (tag := step.tag_object) is not None:
+        return BucketOperations(names, tag.bucket).tag(numbered(tag.key), numbered.inside(tag.tags))
+    if (untag := step.untag_object) is not None:
+        return BucketOperations(names, untag.bucket).untag(numbered(untag.key))
+    if (restore := step.restore_object) is not None:
+        return BucketOperations(names, restore.bucket).restore(numbered(restore.key), restore.days, tier=restore.tier)
+    return None
 
 
 class _Numbered:
@@ -70,6 +96,17 @@ def _send(step: SendMessageStep, names: Names, numbered: _Numbered) -> Operation
         message_attributes=numbered.inside(step.message_attributes),
         message_group_id=numbered.inside(step.message_group_id),
         message_deduplication_id=numbered.inside(step.message_deduplication_id),
+    )
+
+
+def _publish(step: PublishStep, names: Names, numbered: _Numbered) -> Operation[Any]:
+    return TopicOperations(names, step.topic).publish(
+        as_text(numbered.inside(step.message)),
+        subject=None if step.subject is None else numbered(step.subject),
+        message_structure=step.message_structure,
+        message_attributes=numbered.inside(step.message_attributes),
+        message_group_id=step.message_group_id,
+        message_deduplication_id=step.message_deduplication_id,
     )
 
 
