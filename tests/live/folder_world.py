@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from simtriggers.live.completeness import Opener, Writers, nobody_writes
-from simtriggers.live.folders import BucketFolder
+from simtriggers.live.folders import BucketFolder, Copies
 from simtriggers.services.s3.config import BucketConfig, bucket_resource, parse_bucket
 from tests.services.s3.world import NAMES, World
 
@@ -47,9 +47,11 @@ class Site:
         return reply
 
     @asynccontextmanager
-    async def up(self, opener: Opener = os.open, writers: Writers = nobody_writes) -> AsyncIterator[BucketFolder]:
+    async def up(
+        self, opener: Opener = os.open, writers: Writers = nobody_writes, copies: Copies | None = None
+    ) -> AsyncIterator[BucketFolder]:
         """Watch the folder for the length of a block, and settle before it ends."""
-        watched = BucketFolder(BUCKET, self.settings, self.submit, opener=opener, writers=writers)
+        watched = BucketFolder(BUCKET, self.settings, self.submit, opener=opener, writers=writers, copies=copies)
         async with anyio.create_task_group() as tasks:
             await tasks.start(watched.run)
             yield watched

@@ -13,6 +13,7 @@ import pytest
 from simtriggers.kernel.effects import Refused
 from simtriggers.live.object_files import ObjectFiles
 from simtriggers.services.s3 import commands as c
+from simtriggers.services.s3 import requests as r
 
 from .folder_world import BUCKET, Site, created, removed
 
@@ -205,3 +206,52 @@ def test_many_writers_of_one_key_follow_each_other(tmp_path: Path) -> None:
 
     anyio.run(main)
     assert sorted(size or 0 for _, _, size in site.events()) == list(range(20))
+
+
+def test_versions_are_kept_beside_the_folder_whoever_writes(tmp_path: Path) -> None:
+    site = Site(tmp_path, versioning="enabled")
+
+    async def main() -> None:
+        files = files_of(site)
+        async with site.up(copies=files) as watched:
+            first = await files.put("a", "by request", properties=c.Properties((("by", "me"),)))
+            site.write("a", "by file")
+            await site.sent(2)
+            await watched.settled()
+            assert (await files.get("a", first.version_id)).body == b"by request"
+            assert (await files.get("a", first.version_id, range="bytes=3-")).body == b"request"
+            assert (await files.get("a")).body == b"by file"
+            marker = await files.delete("a")
+            assert marker.delete_marker
+            assert not (site.folder / "a").exists()
+            await watched.settled()
+            versions = site.world.step(BUCKET, r.ListObjectVersions()).versions
+            assert [one.size for one in versions] == [0, 7, 10]
+            second = versions[1].version_id
+            assert (await files.get("a", second)).body == b"by file"
+            await files.delete("a", version_id=marker.version_id)
+            assert (await files.get("a")).body == b"by file"
+            await files.delete("a", version_id=second)
+            assert (await files.get("a")).body == b"by request"
+            await files.delete("a", version_id=first.version_id)
+
+    anyio.run(main)
+    assert left_over(site) == []
+    names = [sent.record["Records"][0]["eventName"] for sent in site.world.sent]
+    assert names == ["ObjectCreated:Put"] * 2 + ["ObjectRemoved:DeleteMarkerCreated"] + ["ObjectRemoved:Delete"] * 3
+
+
+def test_a_condition_that_does_not_hold_leaves_the_file(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+
+    async def main() -> None:
+        files = files_of(site)
+        async with site.up():
+            await files.put("a", "old")
+            refused = await files.put("a", "new", conditions=c.Conditions(if_none_match="*"))
+            assert (refused.code, refused.status) == ("PreconditionFailed", 412)
+            assert (site.folder / "a").read_text() == "old"
+
+    anyio.run(main)
+    assert len(site.events()) == 1
+    assert left_over(site) == []

@@ -6,7 +6,6 @@ make a copy; here its copy has no content.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
 from ...kernel.agenda import Entry
@@ -77,8 +76,7 @@ def decide_copy(view: Copying, entry: Entry, *, now_ms: int, ids: Ids) -> Decisi
         return Decision(refused)
     info = info_of(view.source)
     refused = copy_refused(command.source_conditions, info.etag, info.last_modified_ms)
-    if refused is None and _to_itself(command, entry.arn, info):
-        refused = Refused("InvalidRequest", _ITSELF)
+    refused = refused or itself_refused(command, entry.arn, info)
     content_type, given = copied_properties(command, info)
     refused = refused or put_refused(view.spot, command.key, info.size, given, command.conditions)
     if refused is not None:
@@ -105,13 +103,9 @@ def decide_copy(view: Copying, entry: Entry, *, now_ms: int, ids: Ids) -> Decisi
     return work.done(ObjectCopied(put.etag, put.sequencer, now_ms, put.version_id, info.version_id))
 
 
-def _to_itself(command: CopyObject, arn: str, source: ObjectInfo) -> bool:
+def itself_refused(command: CopyObject, arn: str, source: ObjectInfo) -> Refused | None:
+    """Why an object is not copied to itself: nothing would change."""
     same = command.source_bucket == arn and command.source_key == command.key and not command.source_version_id
-    return same and command.properties is None and command.storage_class == source.storage_class
-
-
-def properties_of_row(more: str, storage_class: str) -> Properties:
-    """The properties that a row's `more` holds."""
-    known = json.loads(more) if more else {}
-    metadata, headers, tags = (tuple(known.get(name, {}).items()) for name in ("metadata", "headers", "tags"))
-    return Properties(metadata, tags, storage_class, headers, known.get("acl", ""))
+    if same and command.properties is None and command.storage_class == source.storage_class:
+        return Refused("InvalidRequest", _ITSELF)
+    return None
