@@ -186,10 +186,7 @@ def proceed(
         window_end = now_ms + settings.window_ms
         decision.effects.append(Timer(WINDOW_TIMER, window_end, WindowEnded(), waiting[0].cause))
     due = not settings.window_ms or (window_end is not None and now_ms >= window_end)
-    # A poll that is out has found nothing so far: the backlog, with which the number grows, may be over.
-    growing_ms = state.scale.growing_ms
-    at_ms = growing_ms if state.polling and growing_ms is not None else now_ms
-    taken, allowed = 0, scaling.allowed_at(state.scale, settings.bounds, at_ms)
+    taken, allowed = 0, scaling.allowed_at(state.scale, settings.bounds, now_ms)
     while taken < len(waiting) and in_flight < allowed:
         rest = waiting[taken:] if taken else waiting
         size = fitting(rest, settings.batch_size)

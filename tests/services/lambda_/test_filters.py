@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from simtriggers.aws.contracts import Record
-from simtriggers.kernel.effects import Decision
+from simtriggers.kernel.effects import Decision, Refused
 from simtriggers.kernel.ids import Ids
 from simtriggers.services.lambda_.config import SqsTrigger
 from simtriggers.services.lambda_.filtering import drop
@@ -144,6 +146,24 @@ def test_patterns_are_compiled_once() -> None:
 def test_what_is_no_json_is_refused(criteria: Any) -> None:
     with pytest.raises(ValueError, match="Invalid filter pattern definition"):
         pattern_texts(criteria)
+
+
+def test_a_pattern_has_at_most_4096_characters() -> None:
+    empty = len('{"body":[""]}')
+    longest = {"sqs": "orders", "filter_criteria": [{"body": ["x" * (4096 - empty)]}]}
+    trigger = SqsTrigger.model_validate(longest)
+    assert [len(text) for text in trigger.filter_criteria] == [4096]
+    with pytest.raises(ValidationError, match="Filter 1 has more than 4096 characters"):
+        SqsTrigger.model_validate({"sqs": "orders", "filter_criteria": [{"body": ["x" * (4097 - empty)]}]})
+    world = World()
+    world.queue("orders")
+    world.function("ship")
+    arn, command = mapping_resource(NAMES, "ship", trigger)
+    refused = world.put(
+        (arn, replace(command, config={**command.config, "filters": ['{"body":["' + "x" * 4096 + '"]}']}))
+    )
+    assert refused == Refused("InvalidParameterValueException", "Invalid filter pattern definition.")
+    assert world.put((arn, command)) == 1
 
 
 @settings(max_examples=30, deadline=None)

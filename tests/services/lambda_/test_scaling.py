@@ -268,6 +268,36 @@ def test_new_bounds_start_anew() -> None:
     assert len(world.events("work")) == 40
 
 
+def test_other_bounds_do_not_keep_what_had_grown() -> None:
+    world = World()
+    queue = world.queue("jobs", visibility_timeout="5m")
+    world.function("work", duration="10s", timeout="20s")
+    config = {"minimum_pollers": 2, "maximum_pollers": 4}
+    watch = Watch(world, world.mapping("work", "jobs", batch_size=1, provisioned_poller_config=config))
+    world.send(queue, *map(str, range(50)))
+    run_to(world, 1000)
+    assert watch.most == 36
+    assert world.put(mapping_resource(NAMES, "work", SqsTrigger(sqs="jobs", batch_size=1))) == 2
+    row = world.engine.connection.execute("SELECT allowed FROM lambda_mappings").fetchone()
+    assert row == (None,)
+    world.engine.run_until_idle()
+    assert len(world.events("work")) == 50
+
+
+def test_a_restart_is_no_error() -> None:
+    world = World()
+    queue = world.queue("jobs", visibility_timeout="30s")
+    world.function("work", duration="10s", timeout="20s")
+    world.mapping("work", "jobs")
+    world.send(queue, "a")
+    run_to(world, 1000)
+    world.engine.restart(NAMES.service)
+    run_to(world, 1000)
+    assert world.rows("BatchReleased")
+    row = world.engine.connection.execute("SELECT allowed, growing_ms FROM lambda_mappings").fetchone()
+    assert row == (None, None)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     sends=st.lists(st.tuples(st.integers(0, 8000), st.integers(1, 40)), min_size=1, max_size=4),
