@@ -103,7 +103,8 @@ def test_a_put_object_is_a_file_and_one_event(sim: Up) -> None:
 
 def test_a_delete_object_takes_the_file_away_in_one_event(sim: Up) -> None:
     sim.step(put_object={"bucket": "uploads", "key": "gone.csv", "body": "x"})
-    assert sim.step(delete_object={"bucket": "uploads", "key": "gone.csv"}) is None
+    deleted = sim.step(delete_object={"bucket": "uploads", "key": "gone.csv"})
+    assert deleted == {"existed": True, "version_id": None, "delete_marker": False}
     assert not (sim.folder / "uploads" / "gone.csv").exists()
     barrier(sim, "after-delete")
     assert about(sim, "gone.csv") == ["ObjectCreated", "ObjectRemoved"]
