@@ -11,7 +11,7 @@ from typing import Any
 from ...kernel.agenda import Entry
 from ...kernel.clock import iso_ms
 from ...kernel.codec import to_json
-from ...kernel.effects import CancelTimer, Decision, Note, Refused, Timer
+from ...kernel.effects import Decision, Note, Refused, Timer
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from .events import RESTORE_COMPLETED, RESTORE_DELETE, RESTORE_POST
@@ -68,7 +68,7 @@ def decide_restore(view: Named, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
     request = request_of(work.bucket.config, command.principal, command.source_ip, ids)
     due_ms = now_ms + TIMES_MS[row[8], command.tier]
     details = {"days": command.days, "tier": command.tier, "due_ms": due_ms}
-    note = _tell(work, view, "ObjectRestoreStarted", RESTORE_POST, request, details)
+    note = _tell(work, view, RESTORE_POST, request, details)
     ends = RestoreEnds(command.key, row[7], command.days)
     work.decision.effects.append(Timer(_key("ends", row), due_ms, ends, note.id))
     return work.done(202)
@@ -114,7 +114,6 @@ def decide_ends(view: Named, entry: Entry, *, now_ms: int, ids: Ids) -> Decision
     note = _tell(
         work,
         view,
-        "ObjectRestoreCompleted",
         RESTORE_COMPLETED,
         request,
         {"until_ms": until_ms},
@@ -135,7 +134,7 @@ def decide_expires(view: Named, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
     del more["restore_until_ms"]
     work = work_on(view.spot, entry, now_ms, ids)
     set_more(work, view, more)
-    _tell(work, view, "ObjectRestoreExpired", RESTORE_DELETE, own_request(work.bucket.config, ids), {})
+    _tell(work, view, RESTORE_DELETE, own_request(work.bucket.config, ids), {})
     return work.done(None)
 
 
@@ -147,16 +146,9 @@ def _expiry(row: tuple[Any, ...], until_ms: int, cause: int) -> Timer:
     return Timer(_key("expires", row), until_ms, RestoreExpires(row[0], row[7]), cause, background=True)
 
 
-def forget_timers(key: str, version_id: str) -> list[CancelTimer]:
-    """For an object that goes: its restore has nothing to say any more."""
-    row = (key, 0, "", 0, "", "", 0, version_id)
-    return [CancelTimer(_key("ends", row)), CancelTimer(_key("expires", row))]
-
-
 def _tell(
     work: Work,
     view: Named,
-    kind: str,
     event: str,
     request: Request,
     details: dict[str, Any],
@@ -169,6 +161,11 @@ def _tell(
     details = {**details, "storage_class": row[8], "sequencer": mark, "request_id": request.request_id}
     if row[7]:
         details["version_id"] = row[7]
+    kind = {
+        RESTORE_POST: "ObjectRestoreStarted",
+        RESTORE_COMPLETED: "ObjectRestoreCompleted",
+        RESTORE_DELETE: "ObjectRestoreExpired",
+    }[event]
     note = Note(work.ids.row_id(), kind, work.entry.arn, row[0], work.entry.cause, details)
     work.decision.notes.append(note)
     source = () if event == RESTORE_DELETE else (("source-storage-class", row[8]),)

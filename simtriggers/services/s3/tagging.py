@@ -89,8 +89,7 @@ def _tagged(
     more = more_of_row(view.found)
     more["tags"] = dict(tags)
     set_more(work, view, more)
-    kind = "ObjectTagged" if event == TAGGING_PUT else "ObjectUntagged"
-    _tell(work, view, kind, event, {"tags": dict(tags)} if event == TAGGING_PUT else {})
+    _tell(work, view, event, {"tags": dict(tags)} if event == TAGGING_PUT else {})
     work.decision.reply = _shown(view)
     return work.decision
 
@@ -100,7 +99,7 @@ def _shown(view: Named) -> str | None:
     return version_id or ("null" if view.found.versioned else None)
 
 
-def _tell(work: Work, view: Named, kind: str, event: str, details: dict[str, Any]) -> None:
+def _tell(work: Work, view: Named, event: str, details: dict[str, Any]) -> None:
     """The trace row and the event: neither size nor sequencer."""
     command: PutObjectTagging | DeleteObjectTagging | PutObjectAcl = work.entry.command
     row = view.found.rows[0]
@@ -108,6 +107,7 @@ def _tell(work: Work, view: Named, kind: str, event: str, details: dict[str, Any
     details = {**details, "request_id": request.request_id}
     if row[7]:
         details["version_id"] = row[7]
+    kind = {TAGGING_PUT: "ObjectTagged", TAGGING_DELETE: "ObjectUntagged", ACL_PUT: "ObjectAclChanged"}[event]
     note = Note(work.ids.row_id(), kind, work.entry.arn, row[0], work.entry.cause, details)
     work.decision.notes.append(note)
     publish(work, note, Happening(event, row[0], None, row[2], None, row[7]), request)
@@ -135,7 +135,7 @@ def decide_put_acl(view: Named, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
     work = work_on(view.spot, entry, now_ms, ids)
     more["acl"] = "" if command.acl == PRIVATE else command.acl
     set_more(work, view, more)
-    _tell(work, view, "ObjectAclChanged", ACL_PUT, {"acl": command.acl})
+    _tell(work, view, ACL_PUT, {"acl": command.acl})
     return work.decision
 
 
