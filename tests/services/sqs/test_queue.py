@@ -112,12 +112,12 @@ def test_batches_of_deletions_and_changes() -> None:
 # --- deliveries ---------------------------------------------------------------------------------
 
 
-def deliver(world: World, body: str, *context: tuple[str, str]) -> list[tuple[str, dict[str, Any]]]:
+def deliver(world: World, body: str, *context: tuple[str, str], queue: str = "q") -> list[tuple[str, dict[str, Any]]]:
     """Deliver a text as the engine would; returns what the trace says of it."""
     text = payload(body)
     world.engine.connection.execute("INSERT OR IGNORE INTO payloads VALUES (?, ?)", (text.digest, text.body))
     cause = world.engine.note("Sent", "outside", 0, {})
-    world.engine.submit(Q, Delivery(text.digest, POLICY, 1, 0, None, context), cause=cause)
+    world.engine.submit(NAMES.queue(queue), Delivery(text.digest, POLICY, 1, 0, None, context), cause=cause)
     world.engine.run_until(world.engine.now_ms)
     world.engine.flush()
     rows = world.engine.connection.execute(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.parser.models import SqsModel
+from hypothesis import given
+from hypothesis import strategies as st
+from moto.sqs.models import Message
 
 from simtriggers.aws.contracts import Poll, Polled
 from simtriggers.aws.digests import md5_of_body, md5_of_message_attributes
@@ -44,20 +48,38 @@ def candidate(message: dict[str, Any]) -> Candidate:
         dead_letter_source=message["dead_letter_source"],
         cause=0,
         span=1,
+        group_id=message.get("group_id"),
+        deduplication_id=message.get("deduplication_id"),
+        sequence=message.get("sequence"),
     )
 
 
 def test_every_example_names_its_source() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
     assert all(example["source"] and example["about"] for example in EXAMPLES.values())
 
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_worked_event(name: str) -> None:
     example = EXAMPLES[name]
-    text = records.event_record(ORDERS, candidate(example["message"]), **example["receive"])
+    text = records.event_record(example.get("queue", ORDERS), candidate(example["message"]), **example["receive"])
     # As texts: the order of keys counts.
     assert '{"Records":[' + text + "]}" == to_json(example["event"])
+
+
+def test_the_worked_fifo_event_comes_out_of_a_queue() -> None:
+    (expected,) = EXAMPLES["event-fifo.json"]["event"]["Records"]
+    world = World({"orders.fifo": {"fifo_queue": True, "content_based_deduplication": True}})
+    world.send("orders.fifo", expected["body"], message_group_id="order-1001")
+    (record,) = world.ask("orders.fifo", Poll(10, 0)).records
+    found = json.loads(record.json)
+    (read,) = SqsModel.model_validate({"Records": [found]}).Records
+    assert read.attributes.MessageGroupId == "order-1001"
+    assert list(found) == list(expected)
+    assert list(found["attributes"]) == list(expected["attributes"])
+    for name in ("SequenceNumber", "MessageGroupId", "MessageDeduplicationId"):
+        assert found["attributes"][name] == expected["attributes"][name]
+    assert found["md5OfBody"] == expected["md5OfBody"]
 
 
 def test_worked_receive_from_a_dead_letter_queue() -> None:
@@ -140,3 +162,35 @@ def test_system_attributes_are_those_asked_for(names: tuple[str, ...], given: di
     world.engine.advance(7)
     (message,) = world.receive("q", attribute_names=names).messages
     assert dict(message.attributes) == given
+
+
+# --- digests ------------------------------------------------------------------------------------
+
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=0xD7FF), min_size=1, max_size=20)
+STRINGS = st.tuples(st.sampled_from(["String", "String.json", "String.x"]), TEXTS)
+NUMBERS = st.tuples(st.sampled_from(["Number", "Number.int"]), st.integers(-(10**30), 10**30).map(str))
+BINARIES = st.tuples(
+    st.sampled_from(["Binary", "Binary.png"]),
+    st.binary(min_size=1, max_size=20).map(lambda raw: b64encode(raw).decode()),
+)
+
+
+@given(
+    body=TEXTS,
+    attributes=st.dictionaries(st.text(LETTERS, min_size=1, max_size=12), STRINGS | NUMBERS | BINARIES, max_size=10),
+)
+def test_digests_are_those_that_moto_computes(body: str, attributes: dict[str, tuple[str, str]]) -> None:
+    """moto's own implementation, on what is sent and on what comes back. (boto3 itself checks no digest.)"""
+    world = World({"q": {}})
+    given_ = tuple((name, kind, value) for name, (kind, value) in attributes.items())
+    sent = world.send("q", body, message_attributes=given_)
+    (got,) = world.receive("q", message_attribute_names=("All",)).messages
+    other = Message("id", got.body)
+    for name, kind, value in got.message_attributes:
+        binary = kind.startswith("Binary")
+        shown = {"BinaryValue": b64decode(value)} if binary else {"StringValue": value}
+        other.message_attributes[name] = {"DataType": kind, **shown}
+    expected = other.attribute_md5 if attributes else None
+    assert (sent.md5_of_body, got.md5_of_body) == (other.body_md5, other.body_md5)
+    assert (sent.md5_of_message_attributes, got.md5_of_message_attributes) == (expected, expected)
