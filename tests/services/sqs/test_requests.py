@@ -105,7 +105,7 @@ def test_a_project_makes_its_queue_again_at_once() -> None:
         (
             {"VisibilityTimeout": "43201"},
             "InvalidAttributeValue",
-            "Invalid value for the parameter VisibilityTimeout. Reason: Must be between 0 and 43200.",
+            "Invalid value for the parameter VisibilityTimeout.",
         ),
         ({"ContentBasedDeduplication": "true"}, "InvalidAttributeName", "Unknown Attribute ContentBasedDeduplication."),
         (
