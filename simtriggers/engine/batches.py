@@ -48,9 +48,10 @@ class Outcome:
 class BatchRunner:
     """Runs batches on an engine whose agenda tracks its changes."""
 
-    def __init__(self, engine: Engine, *, incarnation: int) -> None:
+    def __init__(self, engine: Engine, *, incarnation: int, ids: dict[str, int] | None = None) -> None:
         self._engine = engine
         self._incarnation = incarnation
+        self._ids = ids or {}
         self._data_version = -1
         self._begun = False
         self._ahead_ms = 0
@@ -173,7 +174,7 @@ class BatchRunner:
         agenda_store.save_changes(engine.connection, engine.agenda)
         rows = engine.trace.flush(engine.connection)
         row = EngineRow(
-            engine.now_ms, self._ahead_ms, engine.agenda.next_seq, engine.ids.next_row, self._incarnation, {}
+            engine.now_ms, self._ahead_ms, engine.agenda.next_seq, engine.ids.next_row, self._incarnation, self._ids
         )
         agenda_store.write_engine_row(engine.connection, row)
         engine.connection.execute("COMMIT")

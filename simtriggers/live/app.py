@@ -312,6 +312,8 @@ class LiveApp:
 
         Raises UserError for a step that is not well-formed or not for a live simulator, AwsFault for a refusal.
         """
+        if not self._ready:
+            raise SimtriggersError("the simulator is still starting; ask /_simtriggers/health until it answers 200")
         document = Document("step", data)
         step, errors = check(Step, document)
         raise_all(errors)

@@ -7,6 +7,7 @@ invocations and trace rows leave after their commit only. A loop that dies fails
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -36,6 +37,9 @@ from ..kernel.service import Service
 from ..kernel.trace import Trace
 
 T = TypeVar("T")
+
+_SEED = "live seed"
+"""Where a state file keeps the seed of its ids: two files never hand out the same ones."""
 
 _PUT_PAYLOAD = "INSERT OR IGNORE INTO payloads (digest, body) VALUES (?, ?)"
 _IDLE_CHECKPOINT_S = 0.5
@@ -83,7 +87,7 @@ class LiveEngine:
         runtime: LiveRuntime,
         speed: float = 1.0,
         synchronous: str = "normal",
-        seed: int = 0,
+        seed: int | None = None,
         retention_ms: int = 7 * 86_400_000,
         on_problem: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -145,12 +149,12 @@ class LiveEngine:
         machine = WallClock(floor_ms=0).now_ms()
         ahead = 0 if self.first_start else max(row.ahead_ms, row.now_ms - machine)
         self.clock = WallClock(speed=self._speed, offset_ms=ahead, floor_ms=row.now_ms)
-        ids = Ids(self._seed, row.incarnation)
+        ids = Ids(row.ids[_SEED], row.incarnation)
         ids.next_row = row.next_row
         agenda = Agenda(next_seq=row.next_seq, track=True)
         self.engine = Engine(raw, Router(self._services), ids=ids, agenda=agenda, trace=self.trace, strict=False)
         self.engine.now_ms = row.now_ms
-        self._batches = BatchRunner(self.engine, incarnation=row.incarnation)
+        self._batches = BatchRunner(self.engine, incarnation=row.incarnation, ids=row.ids)
         await self._connection.hop(lambda db: agenda_store.load(db, agenda, drop_callers=True))
         self.engine.now_ms = max(row.now_ms, self.clock.now_ms())
         self.engine.root_cause = self.engine.note("Started", "run", 0, {"incarnation": row.incarnation})
@@ -160,7 +164,10 @@ class LiveEngine:
         migrate(connection, self._services)
         row = agenda_store.read_engine_row(connection)
         self.first_start = row.incarnation == 0
-        now = EngineRow(row.now_ms, row.ahead_ms, row.next_seq, row.next_row, row.incarnation + 1, row.ids)
+        seed = row.ids.get(_SEED, secrets.randbits(62) if self._seed is None else self._seed)
+        now = EngineRow(
+            row.now_ms, row.ahead_ms, row.next_seq, row.next_row, row.incarnation + 1, {**row.ids, _SEED: seed}
+        )
         agenda_store.write_engine_row(connection, now)
         return now
 

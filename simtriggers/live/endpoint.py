@@ -31,7 +31,7 @@ class Steps(Protocol):
     """What the endpoint answers from."""
 
     def health(self) -> dict[str, Any]:
-        """What `GET /_simtriggers/health` shows."""
+        """What `GET /_simtriggers/health` shows; answered with 503 until its `status` is `running`."""
 
     async def step(self, data: Any) -> Any:
         """Carry out one scenario step, given as JSON data; returns a JSON value.
@@ -66,7 +66,8 @@ def application(steps: Steps) -> ASGIApp:
     """The ASGI application over `steps`."""
 
     async def health(_: Request) -> Response:
-        return JSONResponse(steps.health())
+        shown = steps.health()
+        return JSONResponse(shown, 200 if shown["status"] == "running" else 503)
 
     async def step(request: Request) -> Response:
         try:
@@ -104,11 +105,25 @@ def application(steps: Steps) -> ASGIApp:
     async def certificate(_: Request) -> Response:
         return Response(CERTIFICATE, media_type="application/x-pem-file")
 
+    async def wire(request: Request) -> Response:
+        path = request.url.path
+        if path.startswith("/_simtriggers/"):
+            known = any(path == each.path for each in routes)
+            return _error(405 if known else 404, f"{request.method} {path} is not there")
+        text = (
+            "The AWS wire protocols come with a later version of simtriggers: boto3 and the AWS CLI cannot talk to it"
+            " yet. POST a step to /_simtriggers/steps instead."
+        )
+        if "x-amz-target" in request.headers:
+            return JSONResponse({"__type": "NotImplemented", "message": text}, 501)
+        return _xml(_FAILED.format(code="NotImplemented", message=text), 501)
+
     routes = [
         Route("/", link, methods=["GET"]),
         Route(f"/{CERTIFICATE_NAME}", certificate, methods=["GET"]),
         Route("/_simtriggers/health", health, methods=["GET"]),
         Route("/_simtriggers/steps", step, methods=["POST"]),
+        Route("/{path:path}", wire, methods=["GET", "HEAD", "PUT", "POST", "DELETE"]),
     ]
     return _LoopbackOnly(Starlette(routes=routes))
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+
+import anyio
 
 from ..aws.contracts import Ended, HttpEnded, HttpRequest, Start, Work
 from .http import LiveHttp
 from .process import ProcessRuntime
 from .thread import ThreadRuntime
+
+PROCESSES = max(16, 8 * (os.cpu_count() or 1))
+"""How many handlers run at once in processes, and how many processes are kept warm. More wait for a place: a
+burst of files must not start a thousand interpreters on one machine."""
 
 
 class LiveRuntimes:
@@ -21,6 +28,8 @@ class LiveRuntimes:
             on_log(start.function_name, text)
 
         self._processes = ProcessRuntime(now_ms, on_log=told)
+        self._places = anyio.Semaphore(PROCESSES)
+        self._idle: dict[str, None] = {}
         self._http = LiveHttp()
         self._threads = ThreadRuntime(now_ms, on_log=told)
 
@@ -30,7 +39,16 @@ class LiveRuntimes:
             return await self._http.run(start)
         if start.code.runtime == "inline":
             return await self._threads.run(start)
-        return await self._processes.run(start)
+        async with self._places:
+            self._idle.pop(start.environment_id, None)
+            ended = await self._processes.run(start)
+        if ended.keep:
+            self._idle[start.environment_id] = None
+        while len(self._idle) > PROCESSES:
+            oldest = next(iter(self._idle))
+            del self._idle[oldest]
+            await self._processes.close(oldest)
+        return ended
 
     async def retire_all(self) -> None:
         """End idle processes now and busy ones when they are done: the code may have changed."""

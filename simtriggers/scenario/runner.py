@@ -80,6 +80,8 @@ def find(paths: list[Path]) -> list[Path]:
                 raise UserError(f"there are no scenarios in {path}", fix="a scenario is a .yaml file with steps")
             found += inside
         elif path.exists():
+            if not _is_scenario(path) and _is_project(path):
+                raise UserError(f"{path} is a project, not a scenario", fix="name a scenario: a file with steps")
             found.append(path)
         else:
             raise UserError(f"there is no scenario {path}", fix="check the path")
@@ -89,6 +91,11 @@ def find(paths: list[Path]) -> list[Path]:
 def _hidden(path: Path) -> bool:
     """Whether a file lies where other programs keep theirs: `.venv`, `.github`, `node_modules`."""
     return any(part.startswith(".") or part == "node_modules" for part in path.parts[:-1])
+
+
+def _is_project(path: Path) -> bool:
+    data = load_yaml(path).data
+    return isinstance(data, dict) and bool({"buckets", "queues", "topics", "functions"} & data.keys())
 
 
 def _is_scenario(path: Path) -> bool:

@@ -205,7 +205,8 @@ REFUSED: list[tuple[Any, str]] = [
     ({"advance": "-1s"}, "-1s"),
     ({"restart": True}, "stop it and start it again"),
     ({"at": "30s", "send_message": {"queue": "orders", "body": 1}}, "leave at and after out"),
-    ({"publish": {"topic": "t"}}, "comes with a later version"),
+    ({"put_events": [{}]}, "comes with a later version"),
+    ({"publish": {"topic": "t", "message": "x"}}, "the project has no topic 't'"),
 ]
 
 
@@ -250,8 +251,18 @@ def test_only_requests_for_this_machine_are_answered(sim: Up, host: str, status:
 
 def test_other_paths_and_methods(sim: Up) -> None:
     assert sim.request("GET", "/")[0] == 404
+    assert sim.request("GET", "/_simtriggers/dance")[0] == 404
     assert sim.request("GET", "/_simtriggers/steps")[0] == 405
     assert sim.request("POST", "/_simtriggers/health", b"{}")[0] == 405
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/"), ("PUT", "/uploads/a.csv"), ("GET", "/uploads?list-type=2")]
+)
+def test_the_wire_protocols_are_named_as_not_there_yet(sim: Up, method: str, path: str) -> None:
+    status, answer = sim.request(method, path, b"" if method != "GET" else None)
+    assert status == 501
+    assert "_simtriggers/steps" in str(answer)
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/net/tcp"), reason="asks Linux")

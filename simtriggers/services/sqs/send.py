@@ -281,13 +281,7 @@ def _send(
     delay_ms = settings.delay_ms if own_ms is None else own_ms
     message_id = ids.uuid("sqs.message_id")
     size = content.size_of(message.body, message.message_attributes)
-    details: dict[str, object] = {"payload": body.digest, "size": size}
-    if message.message_group_id is not None:
-        details["message_group_id"] = message.message_group_id
-    if delay_ms:
-        details["visible_ms"] = now_ms + delay_ms
-    if attributes:
-        details["message_attributes"] = {name: value for name, _, value in attributes}
+    details = _details(message, attributes, body.digest, size, now_ms + delay_ms if delay_ms else None)
     note = Note(ids.row_id(), "MessageSent", entry.arn, message_id, entry.cause, details)
     row = (
         entry.arn,
@@ -317,6 +311,20 @@ def _send(
     # that is still there when the delay ends.
     decision.effects.append(Wake(entry.arn, WAKE_ALL, now_ms + delay_ms) if delay_ms else Wake(entry.arn))
     return SendResult(message_id, md5, md5_of_attributes, md5_of_system, number_text)
+
+
+def _details(
+    message: Message, attributes: list[Attribute], digest: str, size: int, visible_ms: int | None
+) -> dict[str, object]:
+    """What the row of a sent message says."""
+    details: dict[str, object] = {"payload": digest, "size": size}
+    if message.message_group_id is not None:
+        details["message_group_id"] = message.message_group_id
+    if visible_ms is not None:
+        details["visible_ms"] = visible_ms
+    if attributes:
+        details["message_attributes"] = {name: value for name, _, value in attributes}
+    return details
 
 
 def _deduplicated(message: Message, key: Key, first: Seen, entry: Entry, ids: Ids) -> Note:
