@@ -1,0 +1,2 @@
+def charge(event, context):
+    return {"charged": len(event["Records"])}
