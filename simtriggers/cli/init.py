@@ -37,7 +37,7 @@ def command(folder: Path) -> None:
     click.echo(f"""
 Next:
   {inside}simtriggers test     run the scenario in virtual time
-  pytest               the same from Python
+  pytest               the same from Python (pip install pytest)
   simtriggers up       run it live; then drop a .csv file into {WATCHED}/""")
 
 

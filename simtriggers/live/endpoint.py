@@ -89,6 +89,16 @@ def application(steps: Steps) -> ASGIApp:
         except SimtriggersError as error:
             return _error(503, str(error))
 
+    routes = [
+        Route("/_simtriggers/health", health, methods=["GET"]),
+        Route("/_simtriggers/steps", step, methods=["POST"]),
+    ]
+    return _LoopbackOnly(Starlette(routes=[*routes, *_links(steps), _wire(routes)]))
+
+
+def _links(steps: Steps) -> list[Route]:
+    """Where the links in messages of topics lead, and the certificate of their signatures."""
+
     async def link(request: Request) -> Response:
         query = dict(request.query_params)
         action = query.get("Action", "")
@@ -105,6 +115,15 @@ def application(steps: Steps) -> ASGIApp:
     async def certificate(_: Request) -> Response:
         return Response(CERTIFICATE, media_type="application/x-pem-file")
 
+    return [
+        Route("/", link, methods=["GET"]),
+        Route(f"/{CERTIFICATE_NAME}", certificate, methods=["GET"]),
+    ]
+
+
+def _wire(routes: list[Route]) -> Route:
+    """What everything else is told: an SDK or the AWS CLI shows it as the error that it is."""
+
     async def wire(request: Request) -> Response:
         path = request.url.path
         if path.startswith("/_simtriggers/"):
@@ -118,14 +137,7 @@ def application(steps: Steps) -> ASGIApp:
             return JSONResponse({"__type": "NotImplemented", "message": text}, 501)
         return _xml(_FAILED.format(code="NotImplemented", message=text), 501)
 
-    routes = [
-        Route("/", link, methods=["GET"]),
-        Route(f"/{CERTIFICATE_NAME}", certificate, methods=["GET"]),
-        Route("/_simtriggers/health", health, methods=["GET"]),
-        Route("/_simtriggers/steps", step, methods=["POST"]),
-        Route("/{path:path}", wire, methods=["GET", "HEAD", "PUT", "POST", "DELETE"]),
-    ]
-    return _LoopbackOnly(Starlette(routes=routes))
+    return Route("/{path:path}", wire, methods=["GET", "HEAD", "PUT", "POST", "DELETE"])
 
 
 _NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"

@@ -87,8 +87,10 @@ def test_these_survive_their_text(item: object) -> None:
 
 def test_the_text_can_be_read_by_people_and_by_the_next_version() -> None:
     assert encode(Record("i", "r", '{"a":1}', 4)) == (
-        '{"$type":"aws.Record","id":"i","receipt":"r","json":"{\\"a\\":1}","cause":4}'
+        '{"$type":"aws.Record","id":"i","receipt":"r","json":"{\\"a\\":1}","cause":4,"group_id":null}'
     )
+    older = '{"$type":"aws.Record","id":"i","receipt":"r","json":"{}","cause":4}'
+    assert decode(older) == Record("i", "r", "{}", 4)
     assert json.loads(encode(PutResource("queue", "q", {"a": [1]})))["config"] == {"a": [1]}
     assert encode(Part("é")) == '{"$type":"kernel.Part","text":"é","number":null}'
     assert type_name(Remind("k", 1)) == "tests.Remind"
