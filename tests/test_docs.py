@@ -209,6 +209,18 @@ def test_the_errors_of_queues_are_those_that_are_raised() -> None:
         errors.invalid_batch_id(),
         errors.ids_not_distinct("x"),
         errors.batch_too_long(1_048_577),
+        errors.no_deduplication_id(),
+        errors.invalid_id("MessageGroupId", "a b"),
+        errors.not_for_this_queue("DelaySeconds", 2),
+        errors.not_for_this_queue("MessageDeduplicationId", "d", includes="includes a"),
+        errors.receipt_expired("x"),
+        errors.not_in_flight(),
+        errors.queue_exists("DelaySeconds"),
+        errors.deleted_recently(60),
+        errors.unknown_attribute("Colour"),
+        errors.invalid_attribute("Policy"),
+        errors.no_such_parameter_resource("DestinationArn"),
+        errors.no_such_task(),
     ]
     listed = rows(sections(text_of("sqs.md"), 2)["What AWS would refuse"])
     for (code_, text), refused in zip(listed, raised, strict=True):
