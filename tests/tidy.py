@@ -69,11 +69,7 @@ def too_long(files: Iterable[Source]) -> list[str]:
     found = []
     for source in files:
         lines = source.text.count("\n")
-        limit = (
-            MAX_SERVICE_TABLE_LINES
-            if re.search(r"services/\w+/service\.py$", source.path)
-            else MAX_FILE_LINES
-        )
+        limit = MAX_SERVICE_TABLE_LINES if re.search(r"services/\w+/service\.py$", source.path) else MAX_FILE_LINES
         if lines > limit:
             found.append(f"{source.path}:1: {lines} lines, at most {limit}; split it by what its parts own")
         for node in _functions(source):
@@ -164,9 +160,7 @@ def ruff_bans(pyproject: Path) -> tuple[dict[str, str], list[str]]:
     """The ban list that ruff has, and the path patterns where it does not hold."""
     lint = tomllib.loads(pyproject.read_text(encoding="utf-8"))["tool"]["ruff"]["lint"]
     bans = {name: entry["msg"] for name, entry in lint["flake8-tidy-imports"]["banned-api"].items()}
-    free = [
-        pattern.replace("**", "*") for pattern, rules in lint["per-file-ignores"].items() if "TID251" in rules
-    ]
+    free = [pattern.replace("**", "*") for pattern, rules in lint["per-file-ignores"].items() if "TID251" in rules]
     return bans, free
 
 
@@ -176,9 +170,7 @@ def unfinished(files: Iterable[Source]) -> list[str]:
     for source in files:
         for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
             if token.type == tokenize.COMMENT and FORBIDDEN_WORDS.search(token.string):
-                found.append(
-                    f"{source.path}:{token.start[0]}: {token.string.strip()}; do it, or name an issue: (#12)"
-                )
+                found.append(f"{source.path}:{token.start[0]}: {token.string.strip()}; do it, or name an issue: (#12)")
     return found
 
 
@@ -255,7 +247,5 @@ def machine_paths(root: Path, paths: Iterable[Path]) -> list[str]:
         for number, line in enumerate(text.splitlines(), 1):
             hit = MACHINE_PATH.search(line)
             if hit:
-                found.append(
-                    f"{path.relative_to(root)}:{number}: {hit[0]} is on one machine; write a relative path"
-                )
+                found.append(f"{path.relative_to(root)}:{number}: {hit[0]} is on one machine; write a relative path")
     return found

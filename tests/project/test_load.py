@@ -52,9 +52,7 @@ functions:
         (("functions", 9), (6, 3), (5, 1)),
     ],
 )
-def test_places_count_from_one(
-    path: tuple[str | int, ...], value_at: tuple[int, int], key_at: tuple[int, int]
-) -> None:
+def test_places_count_from_one(path: tuple[str | int, ...], value_at: tuple[int, int], key_at: tuple[int, int]) -> None:
     document = parse_yaml(TEXT, "p.yaml")
     assert document.where(path) == Where("p.yaml", *value_at)
     assert document.where(path, key=True) == Where("p.yaml", *key_at)
