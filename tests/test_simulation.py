@@ -64,6 +64,63 @@ def test_batches_and_purge() -> None:
         assert queue.messages() == []
 
 
+FIFO = """
+queues:
+  orders.fifo:
+    fifo_queue: true
+    visibility_timeout: 10s
+    redrive_policy: {dead_letter_target: dlq.fifo, max_receive_count: 1}
+  dlq.fifo: {fifo_queue: true}
+"""
+
+
+def test_a_fifo_queue() -> None:
+    with world(FIFO) as sim:
+        queue = sim.queue("orders.fifo")
+        first = queue.send("a", message_group_id="g", message_deduplication_id="d")
+        assert queue.send("a", message_group_id="g", message_deduplication_id="d") == first
+        with pytest.raises(AwsFault, match="MessageGroupId"):
+            queue.send("a")
+        (one,) = queue.receive(receive_request_attempt_id="x")
+        (again,) = queue.receive(receive_request_attempt_id="x")
+        assert (one, queue.receive()) == (again, [])
+        sim.advance("10s")
+        with pytest.raises(AwsFault, match="expired"):
+            queue.delete(one)
+
+
+def test_dead_letters_are_moved_back_by_a_task() -> None:
+    with world(FIFO) as sim:
+        queue, letters = sim.queue("orders.fifo"), sim.queue("dlq.fifo")
+        for n in range(3):
+            queue.send(n, message_group_id="g", message_deduplication_id=f"d{n}")
+        queue.receive(10)
+        sim.advance("10s")
+        queue.receive(10)
+        handle = letters.start_message_move_task(max_number_of_messages_per_second=1)
+        sim.advance("1s")
+        (task,) = letters.list_message_move_tasks()
+        assert (task.status, task.task_handle, task.approximate_number_of_messages_moved) == ("RUNNING", handle, 1)
+        assert letters.cancel_message_move_task(handle) == 1
+        sim.advance("1s")
+        assert [message.body for message in queue.messages()] == ["0"]
+        letters.start_message_move_task("orders.fifo")
+        sim.run_until_idle()
+        assert [message.body for message in queue.messages()] == ["0", "1", "2"]
+        assert [task.status for task in letters.list_message_move_tasks(10)] == ["COMPLETED", "CANCELLED"]
+
+
+def test_attributes_and_tags_of_a_queue_can_be_set() -> None:
+    with world(QUEUE) as sim:
+        queue = sim.queue("work")
+        queue.set_attributes({"DelaySeconds": "7"})
+        assert queue.attributes()["DelaySeconds"] == "7"
+        queue.tag({"team": "a", "cost": "b"})
+        queue.untag(["cost"])
+        assert queue.tags() == {"team": "a"}
+        assert queue.url() == "https://sqs.us-east-1.amazonaws.com/123456789012/work"
+
+
 def test_message_attributes_are_short_or_as_boto3_has_them() -> None:
     with world(QUEUE) as sim:
         queue = sim.queue("work")
