@@ -53,9 +53,17 @@ class Simtriggers:
         *,
         delay_seconds: int | None = None,
         message_attributes: MessageAttributes | None = None,
+        message_group_id: str | None = None,
+        message_deduplication_id: str | None = None,
     ) -> SendResult:
         """Send a message; a body that is no text is sent as JSON."""
-        return self.sim.queue(queue).send(body, delay_seconds=delay_seconds, message_attributes=message_attributes)
+        return self.sim.queue(queue).send(
+            body,
+            delay_seconds=delay_seconds,
+            message_attributes=message_attributes,
+            message_group_id=message_group_id,
+            message_deduplication_id=message_deduplication_id,
+        )
 
     def invoke(self, function: str, event: Any = None, **options: Any) -> InvocationResult:
         """Invoke a function and wait for its response; `invocation_type="Event"` does not wait."""

@@ -82,6 +82,7 @@ def test_another_destination_and_its_delay() -> None:
     world.engine.advance(1000)
     assert (world.counts("dlq"), world.counts("other")) == ([0, 0, 0], [0, 0, 1])
     assert task(world).destination_arn == NAMES.queue("other")
+    assert world.broken() == [], "its retention is looked after"
 
 
 def test_several_sources() -> None:
@@ -115,6 +116,19 @@ def test_what_comes_back_to_the_dead_letter_queue_meanwhile_is_not_moved_again()
     assert task(world).status == "COMPLETED"
     world.engine.advance(60_000)
     assert world.counts("dlq") == [3, 0, 0]
+
+
+def test_what_fails_again_while_the_task_runs_is_not_moved_again() -> None:
+    world = world_of(2)
+    start(world, rate=1)
+    world.engine.advance(1000)
+    (message,) = world.receive("q").messages
+    world.ask("q", c.ChangeMessageVisibility(message.receipt_handle, 0))
+    assert shown(world.receive("q")) == []
+    assert world.counts("dlq") == [2, 0, 0]
+    world.engine.advance(60_000)
+    assert (world.counts("dlq"), world.counts("q")) == ([1, 0, 0], [1, 0, 0])
+    assert task(world).approximate_number_of_messages_moved == 2
 
 
 def test_what_is_in_flight_in_the_dead_letter_queue_stays() -> None:
