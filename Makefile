@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
 
-.PHONY: setup demo test lint golden bench clean
+.PHONY: setup demo test lint golden mutants bench clean
 .DEFAULT_GOAL := setup
 
 setup: .venv/installed  ## make .venv and install simtriggers into it, with the development tools
@@ -32,6 +32,9 @@ lint: setup  ## style, format, types, layers
 
 golden: setup  ## write the golden traces anew; look at the difference before you commit it
 	SIMTRIGGERS_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_golden.py
+
+mutants: setup  ## break rules one by one; the test named for each must notice
+	$(BIN)/python -m tests.mutants
 
 bench: setup  ## measure; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

@@ -31,7 +31,8 @@ def test_advance_goes_from_entry_to_entry(tmp_path: Path) -> None:
             reached = await live.advance(2 * HOUR_MS)
             assert 0 <= reached - (now + 2 * HOUR_MS) < 5000
             assert live.clock.now_ms() >= reached
-        assert rang(tmp_path) == at
+        # A machine's clock that ticks during the step makes an entry late by that much, and never early.
+        assert [0 <= rang_ms - due_ms < 5000 for rang_ms, due_ms in zip(rang(tmp_path), at, strict=True)] == [True] * 3
 
     go(main)
 
