@@ -19,7 +19,6 @@ from .errors import AwsFault, UserError
 from .kernel.effects import Payload, Refused, payload
 from .services.s3 import commands as s3
 from .services.s3 import requests as s3more
-from .services.sns import commands as sns
 from .services.sqs import commands as sqs
 
 T = TypeVar("T")
@@ -338,39 +337,6 @@ def _content(stored: s3.StoredObject) -> bytes:
     if stored.body is None:
         raise AwsFault("InvalidObjectState", "The content of this object is not in the database.", status=403)
     return stored.body.encode() if isinstance(stored.body, str) else stored.body
-
-
-class TopicOperations:
-    """Operations of one topic."""
-
-    def __init__(self, names: Names, name: str) -> None:
-        self.name = name
-        self.arn = names.topic(name)
-
-    def publish(
-        self,
-        message: Any,
-        *,
-        subject: str | None = None,
-        message_structure: Literal["json"] | None = None,
-        message_attributes: MessageAttributes | None = None,
-        message_group_id: str | None = None,
-        message_deduplication_id: str | None = None,
-    ) -> Operation[sns.PublishResult]:
-        """Publish. A message that is no text is published as JSON."""
-        entry = sns.PublishEntry(
-            as_text(message),
-            subject=subject,
-            message_structure=message_structure,
-            message_attributes=attributes(message_attributes),
-            message_group_id=message_group_id,
-            message_deduplication_id=message_deduplication_id,
-        )
-        return Operation(self.arn, sns.Publish(entry), _same)
-
-    def confirm_subscription(self, token: str) -> Operation[str]:
-        """ConfirmSubscription with the token that the endpoint was sent; the subscription's ARN."""
-        return Operation(self.arn, sns.ConfirmSubscription(token), _same)
 
 
 class FunctionOperations:

@@ -14,26 +14,27 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import weakref
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from .aws.quantities import parse_duration_ms
 from .engine import checkers, snapshots
 from .engine.faults import FaultPlan
 from .engine.virtual import DAY_MS, Idle, VirtualEngine
 from .errors import AwsFault, SimtriggersError, UserError, worded
+from .handles import AsyncBucket, AsyncNotifications, AsyncQueue, AsyncTopic, Bucket, Notifications, Queue, Topic
 from .kernel.clock import iso_ms, parse_iso
 from .kernel.effects import Refused
 from .kernel.trace import TraceRow, jsonl, select
+from .notifications import NotificationOperations, TopicOperations
 from .operations import (
     BucketOperations,
     FunctionOperations,
     InvocationResult,
     Operation,
     QueueOperations,
-    TopicOperations,
 )
 from .project.declare import declare
 from .project.load import suggest
@@ -44,13 +45,9 @@ from .runtimes.http import HttpStub
 from .runtimes.virtual import VirtualRuntimes
 
 T = TypeVar("T")
-P = ParamSpec("P")
-Ops = TypeVar("Ops", QueueOperations, BucketOperations, TopicOperations)
 
 START = "2026-01-15T12:00:00Z"
 """When a simulation starts unless told otherwise."""
-
-Perform = Callable[[Operation[Any]], Any]
 
 _simulations: weakref.WeakSet[Simulation] = weakref.WeakSet()
 
@@ -80,143 +77,6 @@ def _close(connection: sqlite3.Connection) -> None:
 def _from_outside(call: str) -> None:
     if inline.current() is not None:
         raise SimtriggersError(f"{call}() is for outside of handlers; a handler lets time pass with time.sleep")
-
-
-# --- handles ------------------------------------------------------------------------------------
-
-
-class _Handle:
-    """A named resource; each call is carried out by `perform`."""
-
-    def __init__(self, operations: Any, perform: Perform) -> None:
-        self._operations = operations
-        self._perform = perform
-        self.name: str = operations.name
-        self.arn: str = operations.arn
-
-
-def _sync(build: Callable[Concatenate[Ops, P], Operation[T]]) -> Callable[Concatenate[Any, P], T]:
-    def call(self: _Handle, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        result: T = self._perform(build(self._operations, *args, **kwargs))
-        return result
-
-    call.__doc__, call.__name__ = build.__doc__, build.__name__
-    return call
-
-
-def _asynchronous(
-    build: Callable[Concatenate[Ops, P], Operation[T]],
-) -> Callable[Concatenate[Any, P], Awaitable[T]]:
-    async def call(self: _Handle, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        result: T = await self._perform(build(self._operations, *args, **kwargs))
-        return result
-
-    call.__doc__, call.__name__ = build.__doc__, build.__name__
-    return call
-
-
-class Queue(_Handle):
-    """A queue of the simulation; raises AwsFault where AWS answers an error."""
-
-    send = _sync(QueueOperations.send)
-    send_batch = _sync(QueueOperations.send_batch)
-    receive = _sync(QueueOperations.receive)
-    delete = _sync(QueueOperations.delete)
-    delete_batch = _sync(QueueOperations.delete_batch)
-    change_visibility = _sync(QueueOperations.change_visibility)
-    change_visibility_batch = _sync(QueueOperations.change_visibility_batch)
-    purge = _sync(QueueOperations.purge)
-    attributes = _sync(QueueOperations.attributes)
-    set_attributes = _sync(QueueOperations.set_attributes)
-    tags = _sync(QueueOperations.tags)
-    tag = _sync(QueueOperations.tag)
-    untag = _sync(QueueOperations.untag)
-    url = _sync(QueueOperations.url)
-    start_message_move_task = _sync(QueueOperations.start_message_move_task)
-    cancel_message_move_task = _sync(QueueOperations.cancel_message_move_task)
-    list_message_move_tasks = _sync(QueueOperations.list_message_move_tasks)
-    messages = _sync(QueueOperations.messages)
-
-
-class AsyncQueue(_Handle):
-    """`Queue` with coroutines."""
-
-    send = _asynchronous(QueueOperations.send)
-    send_batch = _asynchronous(QueueOperations.send_batch)
-    receive = _asynchronous(QueueOperations.receive)
-    delete = _asynchronous(QueueOperations.delete)
-    delete_batch = _asynchronous(QueueOperations.delete_batch)
-    change_visibility = _asynchronous(QueueOperations.change_visibility)
-    change_visibility_batch = _asynchronous(QueueOperations.change_visibility_batch)
-    purge = _asynchronous(QueueOperations.purge)
-    attributes = _asynchronous(QueueOperations.attributes)
-    set_attributes = _asynchronous(QueueOperations.set_attributes)
-    tags = _asynchronous(QueueOperations.tags)
-    tag = _asynchronous(QueueOperations.tag)
-    untag = _asynchronous(QueueOperations.untag)
-    url = _asynchronous(QueueOperations.url)
-    start_message_move_task = _asynchronous(QueueOperations.start_message_move_task)
-    cancel_message_move_task = _asynchronous(QueueOperations.cancel_message_move_task)
-    list_message_move_tasks = _asynchronous(QueueOperations.list_message_move_tasks)
-    messages = _asynchronous(QueueOperations.messages)
-
-
-class Bucket(_Handle):
-    """A bucket of the simulation; raises AwsFault where AWS answers an error."""
-
-    put = _sync(BucketOperations.put)
-    delete = _sync(BucketOperations.delete)
-    head = _sync(BucketOperations.head)
-    get = _sync(BucketOperations.get)
-    copy = _sync(BucketOperations.copy)
-    delete_many = _sync(BucketOperations.delete_many)
-    versions = _sync(BucketOperations.versions)
-    tag = _sync(BucketOperations.tag)
-    untag = _sync(BucketOperations.untag)
-    tags = _sync(BucketOperations.tags)
-    put_acl = _sync(BucketOperations.put_acl)
-    restore = _sync(BucketOperations.restore)
-    create_multipart_upload = _sync(BucketOperations.create_multipart_upload)
-    upload_part = _sync(BucketOperations.upload_part)
-    complete_multipart_upload = _sync(BucketOperations.complete_multipart_upload)
-    abort_multipart_upload = _sync(BucketOperations.abort_multipart_upload)
-    list = _sync(BucketOperations.list)
-
-
-class AsyncBucket(_Handle):
-    """`Bucket` with coroutines."""
-
-    put = _asynchronous(BucketOperations.put)
-    delete = _asynchronous(BucketOperations.delete)
-    head = _asynchronous(BucketOperations.head)
-    get = _asynchronous(BucketOperations.get)
-    copy = _asynchronous(BucketOperations.copy)
-    delete_many = _asynchronous(BucketOperations.delete_many)
-    versions = _asynchronous(BucketOperations.versions)
-    tag = _asynchronous(BucketOperations.tag)
-    untag = _asynchronous(BucketOperations.untag)
-    tags = _asynchronous(BucketOperations.tags)
-    put_acl = _asynchronous(BucketOperations.put_acl)
-    restore = _asynchronous(BucketOperations.restore)
-    create_multipart_upload = _asynchronous(BucketOperations.create_multipart_upload)
-    upload_part = _asynchronous(BucketOperations.upload_part)
-    complete_multipart_upload = _asynchronous(BucketOperations.complete_multipart_upload)
-    abort_multipart_upload = _asynchronous(BucketOperations.abort_multipart_upload)
-    list = _asynchronous(BucketOperations.list)
-
-
-class Topic(_Handle):
-    """A topic of the simulation; raises AwsFault where AWS answers an error."""
-
-    publish = _sync(TopicOperations.publish)
-    confirm_subscription = _sync(TopicOperations.confirm_subscription)
-
-
-class AsyncTopic(_Handle):
-    """`Topic` with coroutines."""
-
-    publish = _asynchronous(TopicOperations.publish)
-    confirm_subscription = _asynchronous(TopicOperations.confirm_subscription)
 
 
 # --- the simulation -----------------------------------------------------------------------------
@@ -315,6 +175,11 @@ class Simulation:
         """A topic by its name. Raises UserError for one that the project does not have."""
         self._known("topics", name)
         return Topic(TopicOperations(self.names, name), self.perform)
+
+    @property
+    def sns(self) -> Notifications:
+        """SNS itself: text messages to telephones, lists over all topics."""
+        return Notifications(NotificationOperations(self.names), self.perform)
 
     def invoke(self, function: str, event: Any = None, *, invocation_type: Any = "RequestResponse") -> InvocationResult:
         """Invoke a function by its name, as the Invoke API does. Raises AwsFault when throttled."""
@@ -455,6 +320,11 @@ class AsyncSimulation:
     def topic(self, name: str) -> AsyncTopic:
         """A topic by its name."""
         return AsyncTopic(self.simulation.topic(name)._operations, self.perform)
+
+    @property
+    def sns(self) -> AsyncNotifications:
+        """SNS itself."""
+        return AsyncNotifications(self.simulation.sns._operations, self.perform)
 
     def bucket(self, name: str) -> AsyncBucket:
         """A bucket by its name."""

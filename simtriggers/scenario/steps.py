@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..aws.arn import Names
-from ..operations import BucketOperations, FunctionOperations, Operation, QueueOperations, TopicOperations, as_text
+from ..notifications import TopicOperations
+from ..operations import BucketOperations, FunctionOperations, Operation, QueueOperations, as_text
 from .model import InvokeStep, PublishStep, SendMessageStep, Step
 from .object_steps import PutObjectStep
 

@@ -40,10 +40,11 @@ SUBSCRIPTION_ATTRIBUTES = {
 }
 _NOT_SUPPORTED = frozenset({"KmsMasterKeyId", "TracingConfig", "DataProtectionPolicy"})
 
-_ACTIONS = (
+POLICY_ACTIONS = (
     "GetTopicAttributes", "SetTopicAttributes", "AddPermission", "RemovePermission", "DeleteTopic", "Subscribe",
     "ListSubscriptionsByTopic", "Publish",
 )  # fmt: skip
+"""What a statement of a topic's policy can be about."""
 
 
 def with_attribute(
@@ -132,7 +133,7 @@ def default_policy(arn: str, account: str) -> str:
         "Sid": "__default_statement_ID",
         "Effect": "Allow",
         "Principal": {"AWS": "*"},
-        "Action": [f"SNS:{action}" for action in _ACTIONS],
+        "Action": [f"SNS:{action}" for action in POLICY_ACTIONS],
         "Resource": arn,
         "Condition": {"StringEquals": {"AWS:SourceOwner": account}},
     }

@@ -30,6 +30,10 @@ ARCHIVE_DAYS = Range(1, 365, "Amazon SNS Developer Guide, Message archiving for 
 MAX_DELAY_S = Range(1, 3600, "Amazon SNS Developer Guide, Creating an HTTP/S delivery policy")
 MAX_RETRIES = Range(0, 100, "Amazon SNS Developer Guide, Creating an HTTP/S delivery policy")
 
+TAGS = Limit(50, "Amazon SNS Developer Guide, Amazon SNS topic tagging")
+KEY_CHARACTERS = Limit(128, "Amazon SNS API Reference, Tag")
+VALUE_CHARACTERS = Limit(256, "Amazon SNS API Reference, Tag")
+
 PROTOCOLS = frozenset({"http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"})
 _LARGE_PROTOCOLS = frozenset({"sqs", "lambda", "firehose"})
 _RAW_PROTOCOLS = frozenset({"sqs", "http", "https", "firehose"})
@@ -37,7 +41,7 @@ _ENDPOINT_ARNS = {"sqs": "SQS", "lambda": "Lambda", "firehose": "Firehose", "app
 _TOPIC_KEYS = frozenset(
     {
         "display_name", "fifo_topic", "content_based_deduplication", "fifo_throughput_scope", "signature_version",
-        "maximum_message_size", "delivery_policy", "archive_policy", "policy", "base_url",
+        "maximum_message_size", "delivery_policy", "archive_policy", "policy", "base_url", "tags",
     }
 )  # fmt: skip
 
@@ -119,6 +123,21 @@ def _check_topic_delivery(policy: dict[str, Any], reason: str) -> Refused | None
         f"{reason}DeliveryPolicy: ",
         "http.",
     )
+
+
+def with_tags(tags: dict[str, str], added: tuple[tuple[str, str], ...]) -> dict[str, str] | Refused:
+    """Tags with others added or changed. Unverified: the texts for keys and values that are too long."""
+    if len(dict(added)) < len(added):
+        return errors.invalid_parameter("Duplicated keys are not allowed.")
+    for key, text in added:
+        if not 1 <= len(key) <= KEY_CHARACTERS:
+            return errors.validation_error(f"a tag's key has 1 to {KEY_CHARACTERS} characters")
+        if len(text) > VALUE_CHARACTERS:
+            return errors.validation_error(f"a tag's value has at most {VALUE_CHARACTERS} characters")
+    changed = {**tags, **dict(added)}
+    if len(changed) > TAGS:
+        return errors.too_many_tags()
+    return changed
 
 
 # --- delivery policies --------------------------------------------------------------------------

@@ -44,6 +44,15 @@ class PublishBatch:
     entries: tuple[PublishEntry, ...]
 
 
+@command(Overdue.RUN)
+class PublishToPhone:
+    """Publish a text message to a telephone number (`+` and digits); to the service's ARN, answered with
+    PublishResult."""
+
+    phone_number: str
+    entry: PublishEntry
+
+
 @value
 class PublishResult:
     """A message was accepted; `sequence_number` has 20 digits on a FIFO topic and is None on others."""
@@ -78,10 +87,11 @@ class PublishBatchResult:
 class CreateTopic:
     """Make the topic of this ARN, from (name, text) pairs of AWS's attributes; answered with its ARN (str).
 
-    One that exists is left as it is, and refused when its attributes differ from these.
+    One that exists is left as it is, and refused when its attributes or tags differ from these.
     """
 
     attributes: tuple[tuple[str, str], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @command(Overdue.RUN)
@@ -106,14 +116,71 @@ class Attributes:
 
 @command(Overdue.RUN)
 class ListTopics:
-    """All topics; to the service's ARN, answered with Listed."""
+    """All topics, 100 to a page; to the service's ARN, answered with Listed."""
+
+    next_token: str | None = None
 
 
 @value
 class Listed:
-    """ARNs in order."""
+    """ARNs in order; `next_token` asks for the following page, None: there is none."""
 
     arns: tuple[str, ...]
+    next_token: str | None = None
+
+
+@command(Overdue.RUN)
+class AddPermission:
+    """Add a statement to the topic's policy; answered with None."""
+
+    label: str
+    aws_account_ids: tuple[str, ...]
+    action_names: tuple[str, ...]
+
+
+@command(Overdue.RUN)
+class RemovePermission:
+    """Take the statement of that label away; answered with None."""
+
+    label: str
+
+
+@command(Overdue.RUN)
+class TagResource:
+    """Add tags to the topic or change their values; answered with None."""
+
+    tags: tuple[tuple[str, str], ...]
+
+
+@command(Overdue.RUN)
+class UntagResource:
+    """Take tags away; those that are not there are passed over. Answered with None."""
+
+    keys: tuple[str, ...]
+
+
+@command(Overdue.RUN)
+class ListTagsForResource:
+    """The topic's tags; answered with Tags."""
+
+
+@value
+class Tags:
+    """A topic's tags, by key."""
+
+    tags: tuple[tuple[str, str], ...]
+
+
+@command(Overdue.RUN)
+class GetDataProtectionPolicy:
+    """The topic's data protection policy, which no topic has here; answered with an empty text."""
+
+
+@command(Overdue.RUN)
+class PutDataProtectionPolicy:
+    """Set a data protection policy; refused, since nothing is masked here."""
+
+    data_protection_policy: str
 
 
 # --- subscriptions ------------------------------------------------------------------------------
@@ -157,12 +224,16 @@ class GetSubscriptionAttributes:
 
 @command(Overdue.RUN)
 class ListSubscriptionsByTopic:
-    """The topic's subscriptions; answered with Subscriptions."""
+    """The topic's subscriptions, 100 to a page; answered with Subscriptions."""
+
+    next_token: str | None = None
 
 
 @command(Overdue.RUN)
 class ListSubscriptions:
-    """All subscriptions; to the service's ARN, answered with Subscriptions."""
+    """All subscriptions, 100 to a page; to the service's ARN, answered with Subscriptions."""
+
+    next_token: str | None = None
 
 
 @value
@@ -180,9 +251,10 @@ class Subscription:
 
 @value
 class Subscriptions:
-    """Subscriptions in the order in which they were made."""
+    """Subscriptions in the order in which they were made; `next_token` asks for the following page."""
 
     subscriptions: tuple[Subscription, ...]
+    next_token: str | None = None
 
 
 # --- what SNS says to itself --------------------------------------------------------------------

@@ -18,7 +18,15 @@ from ...aws.filter_policy import ATTRIBUTES
 from ...aws.filter_policy_syntax import parse_filter_policy
 from ...aws.quantities import Bytes, Seconds, Settings
 from ...errors import UserError
-from .checks import ARCHIVE_DAYS, MESSAGE_BYTES, TOPIC_NAME, retry_problem
+from .checks import (
+    ARCHIVE_DAYS,
+    KEY_CHARACTERS,
+    MESSAGE_BYTES,
+    TAGS,
+    TOPIC_NAME,
+    VALUE_CHARACTERS,
+    retry_problem,
+)
 from .settings import SUBSCRIPTION, TOPIC
 from .subscriptions import subscription_arn
 
@@ -216,6 +224,10 @@ class ArchivePolicy(Settings):
     message_retention_period: Annotated[int, Field(ge=ARCHIVE_DAYS.low, le=ARCHIVE_DAYS.high)]
 
 
+TagKey = Annotated[str, Field(min_length=1, max_length=KEY_CHARACTERS)]
+TagValue = Annotated[str, Field(max_length=VALUE_CHARACTERS)]
+
+
 class TopicConfig(Settings):
     """A topic in the project file. A FIFO topic's name ends in `.fifo`; `fifo_topic` may say so too."""
 
@@ -224,7 +236,6 @@ class TopicConfig(Settings):
         "tracing_config": _NOT_SIMULATED,
         "data_protection_policy": "data protection is not simulated: leave it out",
         "policy": "access policies are not enforced; an SDK can store one with SetTopicAttributes",
-        "tags": "tags of topics are not supported yet: leave them out",
     }
 
     display_name: Annotated[str, Field(max_length=100)] = ""
@@ -235,6 +246,7 @@ class TopicConfig(Settings):
     maximum_message_size: Annotated[Bytes, Field(ge=MESSAGE_BYTES.low, le=MESSAGE_BYTES.high)] = 262_144
     delivery_policy: TopicDeliveryPolicy | None = None
     archive_policy: ArchivePolicy | None = None
+    tags: Annotated[dict[TagKey, TagValue], Field(max_length=TAGS)] = {}
     subscriptions: tuple[SubscriptionConfig, ...] = ()
 
 

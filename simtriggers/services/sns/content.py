@@ -25,13 +25,23 @@ _PREFIXES = ("String", "Number", "Binary")
 
 def check_entry(entry: PublishEntry, topic: TopicSettings, *, in_batch: bool) -> Refused | None:
     """What AWS says against one message; None when it is accepted."""
+    return (
+        check_message(entry, None)
+        or _check_group(entry, topic)
+        or (None if in_batch else _check_size(entry, topic.maximum_message_size))
+    )
+
+
+def check_message(entry: PublishEntry, most_bytes: int | None) -> Refused | None:
+    """What AWS says against text, subject and attributes of a message, to whomever it goes."""
     problem = _check_text(entry)
     for name, data_type, value in entry.message_attributes:
         problem = problem or _check_attribute(name, data_type, value)
-    problem = problem or _check_group(entry, topic)
-    if problem is None and not in_batch and size_of(entry) > topic.maximum_message_size:
-        problem = errors.invalid_parameter("Message too long")
-    return problem
+    return problem if problem is not None or most_bytes is None else _check_size(entry, most_bytes)
+
+
+def _check_size(entry: PublishEntry, most_bytes: int) -> Refused | None:
+    return errors.invalid_parameter("Message too long") if size_of(entry) > most_bytes else None
 
 
 def _check_text(entry: PublishEntry) -> Refused | None:

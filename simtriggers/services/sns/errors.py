@@ -36,6 +36,21 @@ def no_such_subscription() -> Refused:
     return Refused("NotFound", "Subscription does not exist", status=404)
 
 
+def no_such_resource() -> Refused:
+    """The ARN whose tags are asked for names no topic."""
+    return Refused("ResourceNotFound", "Resource does not exist", status=404)
+
+
+def too_many_tags() -> Refused:
+    """A topic's tags would be more than 50."""
+    return Refused("TagLimitExceeded", "Could not complete request: tag quota of per resource exceeded")
+
+
+def bad_token() -> Refused:
+    """A NextToken that no page had. Unverified: the text."""
+    return invalid_parameter("NextToken")
+
+
 def filter_policy_limit(limit: int) -> Refused:
     """One filter policy more than a topic may have. Unverified: the text."""
     message = f"The number of filter policies of a topic may not be greater than {limit}"

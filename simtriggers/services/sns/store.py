@@ -108,6 +108,17 @@ class SubscriptionRow(NamedTuple):
     replay_status: str | None
 
 
+class ListedRow(NamedTuple):
+    """A subscription as lists show it."""
+
+    seq: int
+    arn: str
+    topic: str
+    protocol: str
+    endpoint: str
+    pending: int
+
+
 class RequestRow(NamedTuple):
     """A request to an HTTP endpoint that has not ended."""
 
@@ -161,8 +172,10 @@ CONFIRMED = Statement(
     "sns.select_confirmed",
     "SELECT arn, next_send_ms, replay_status FROM sns_subscriptions WHERE topic = ? AND pending = 0 ORDER BY seq",
 )
-OF_TOPIC = Statement("sns.select_of_topic", f"SELECT {_STATE} FROM sns_subscriptions WHERE topic = ? ORDER BY seq")
-ALL_SUBSCRIPTIONS = Statement("sns.select_subscriptions", f"SELECT {_STATE} FROM sns_subscriptions ORDER BY seq")
+ARNS_OF_TOPIC = Statement("sns.select_arns_of_topic", "SELECT arn FROM sns_subscriptions WHERE topic = ? ORDER BY seq")
+_LISTED = f"SELECT {', '.join(ListedRow._fields)} FROM sns_subscriptions"
+OF_TOPIC = Statement("sns.select_of_topic", _LISTED + " WHERE topic = ? AND seq > ? ORDER BY seq LIMIT ?")
+ALL_SUBSCRIPTIONS = Statement("sns.select_subscriptions", _LISTED + " WHERE seq > ? ORDER BY seq LIMIT ?")
 COUNTS = Statement(
     "sns.count_subscriptions",
     "SELECT count(*), coalesce(sum(pending), 0), coalesce(sum(filtered), 0) FROM sns_subscriptions"

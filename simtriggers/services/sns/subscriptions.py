@@ -28,8 +28,6 @@ from .commands import (
     ConfirmSubscription,
     SetSubscriptionAttributes,
     Subscribe,
-    Subscription,
-    Subscriptions,
 )
 from .settings import SERVICE_NAME, SUBSCRIPTION, SubscriptionSettings, TopicSettings, http_delivery, parse_subscription
 from .store import SubscriptionRow
@@ -351,43 +349,6 @@ def decide_get(view: SubscriptionView, entry: Entry, *, now_ms: int, ids: Ids) -
         replay_status=view.row.replay_status,
     )
     return Decision(reply=Attributes(shown))
-
-
-@dataclass(frozen=True, slots=True)
-class ListView:
-    """Subscriptions, each with its latest token; `known` is False for a topic that does not exist."""
-
-    known: bool
-    rows: tuple[tuple[SubscriptionRow, str | None], ...]
-
-
-def view_list(read: Reader, entry: Entry) -> ListView:
-    """The subscriptions of a topic, or all of them when asked at the service's own ARN."""
-    whole = entry.arn.endswith(":*")
-    found = read.all(store.ALL_SUBSCRIPTIONS) if whole else read.all(store.OF_TOPIC, entry.arn)
-    rows = []
-    for each in map(SubscriptionRow._make, found):
-        token = read.one(store.TOKEN_OF, each.arn) if each.pending else None
-        rows.append((each, None if token is None else token[0]))
-    return ListView(whole or read.resource(entry.arn) is not None, tuple(rows))
-
-
-def decide_list(view: ListView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    """ListSubscriptions and ListSubscriptionsByTopic: replies with Subscriptions."""
-    if not view.known:
-        return Decision(reply=errors.no_such_topic())
-    shown = [
-        Subscription(
-            "PendingConfirmation" if row.pending else row.arn,
-            row.topic,
-            row.protocol,
-            row.endpoint,
-            region_and_account(row.topic)[1],
-            token,
-        )
-        for row, token in view.rows
-    ]
-    return Decision(reply=Subscriptions(tuple(shown)))
 
 
 # --- ending -------------------------------------------------------------------------------------

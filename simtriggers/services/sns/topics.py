@@ -16,7 +16,7 @@ from ...kernel.effects import Decision, Note, Refused, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Description, Reader, Resource
 from . import attributes, checks, errors, store
-from .commands import Attributes, CreateTopic, Listed, SetTopicAttributes
+from .commands import Attributes, CreateTopic, SetTopicAttributes
 from .settings import SERVICE_NAME, TOPIC, TopicSettings, base_url_of
 
 
@@ -103,15 +103,18 @@ def decide_create(view: TopicView, entry: Entry, *, now_ms: int, ids: Ids) -> De
     command: CreateTopic = entry.command
     known = attributes.TOPIC_ATTRIBUTES
     config = attributes.with_attributes({}, known, command.attributes)
-    if type(config) is Refused:
-        return Decision(reply=config)
-    assert isinstance(config, dict)
+    tags = checks.with_tags({}, command.tags)
+    if not isinstance(config, dict) or not isinstance(tags, dict):
+        return Decision(reply=config if type(config) is Refused else tags)
     if view.topic is not None:
         stored = view.topic.config.stored
         if any(stored.get(key) != value for key, value in config.items()):
             text = "Attributes Reason: Topic already exists with different attributes"
             return Decision(reply=errors.invalid_parameter(text))
+        if any(stored.get("tags", {}).get(key) != value for key, value in tags.items()):
+            return Decision(reply=errors.invalid_parameter("Tags Reason: Topic already exists with different tags"))
         return Decision(reply=entry.arn)
+    config = {**config, "tags": tags} if tags else config
     config = with_links(entry.arn, config)
     problem = checks.check_topic(entry.arn, config)
     if problem is not None:
@@ -158,14 +161,14 @@ def decide_get(view: TopicView, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
     return Decision(reply=Attributes(shown))
 
 
-def view_list(read: Reader, entry: Entry) -> tuple[str, ...]:
-    """The ARNs of all topics."""
-    return tuple(topic.arn for topic in read.resources(TOPIC))
+def decide_get_data_protection(view: TopicView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """GetDataProtectionPolicy: replies with an empty text, since none can be set."""
+    return Decision(reply="" if view.topic is not None else errors.no_such_topic())
 
 
-def decide_list(view: tuple[str, ...], entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    """ListTopics: replies with Listed."""
-    return Decision(reply=Listed(view))
+def decide_put_data_protection(view: TopicView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """PutDataProtectionPolicy: refused by name, since nothing would be audited or masked."""
+    return Decision(reply=errors.not_supported("A data protection policy"))
 
 
 # --- removal ------------------------------------------------------------------------------------
@@ -173,7 +176,7 @@ def decide_list(view: tuple[str, ...], entry: Entry, *, now_ms: int, ids: Ids) -
 
 def view_remove(read: Reader, entry: Entry) -> TopicView:
     """The topic and the subscriptions that go with it."""
-    rows = read.all(store.OF_TOPIC, entry.arn)
+    rows = read.all(store.ARNS_OF_TOPIC, entry.arn)
     return TopicView(read.resource(entry.arn), subscriptions=tuple(row[0] for row in rows))
 
 
