@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).parents[1]
 SCENARIOS = ROOT / "scenarios"
 FILES = sorted(SCENARIOS.rglob("scenario.yaml"))
@@ -33,7 +35,7 @@ def run_test_command(
         env={**kept, "PYTHONPATH": str(ROOT), **(variables or {})},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=3 * PATIENCE_S,
         check=False,
     )
 

@@ -298,19 +298,19 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 def test_a_year_of_minutes_costs_less_than_croniter_alone() -> None:
-    """Ten times the fires in the time that croniter takes for its own."""
+    """Ten times the fires in the processor's time that croniter takes for its own."""
     from croniter import croniter
 
     count = 5_000
     theirs = croniter("* * * * *", ms(START) / 1000)
-    began = time.perf_counter()
+    began = time.process_time()
     expected = [round(theirs.get_next(float) * 1000) for _ in range(count)]
-    croniter_s = time.perf_counter() - began
+    croniter_s = time.process_time() - began
 
     schedule = parse_schedule("cron(* * * * ? *)")
-    began = time.perf_counter()
+    began = time.process_time()
     found = list(islice(fires(schedule, ms(START)), count * 10))
-    ours_s = time.perf_counter() - began
+    ours_s = time.process_time() - began
     assert found[:count] == expected
     assert ours_s < croniter_s
 

@@ -29,12 +29,12 @@ from simtriggers.project.validate import check
 from simtriggers.scenario import runner
 from simtriggers.scenario.model import Expectation, Fault, Step
 from tests.docs.markdown import Block
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 PORT = "4567"
 """The port that pages use in `console` blocks; a free one is taken in its place."""
 
-_PATIENCE_S = 20.0
 _PYTEST = ("pytest", "-p", "no:cacheprovider", "-p", "simtriggers.pytest_plugin")
 
 
@@ -74,7 +74,7 @@ class Page:
             for process, _, _ in self._background:
                 with contextlib.suppress(ProcessLookupError):
                     process.send_signal(signal.SIGINT)
-                process.wait(timeout=_PATIENCE_S)
+                process.wait(timeout=PATIENCE_S)
 
     def _run(self, block: Block) -> None:
         if block.file:
@@ -105,7 +105,7 @@ class Page:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
         if place.exists():
@@ -121,7 +121,7 @@ class Page:
         if command.endswith(" &"):
             self._start(command.removesuffix(" &"), expected)
             return
-        deadline = time.monotonic() + (_PATIENCE_S if self._background else 0.0)
+        deadline = time.monotonic() + (PATIENCE_S if self._background else 0.0)
         while True:
             done = self._bash(f"(exit {self._status})\n{command}")
             if _fits(done.stdout.splitlines(), expected) or time.monotonic() > deadline:
@@ -143,7 +143,7 @@ class Page:
                 text=True,
             )
         self._background.append((process, output, expected))
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while not _fits(output.read_text().splitlines(), expected):
             assert time.monotonic() < deadline and process.poll() is None, f"$ {command}\n{output.read_text()}"
             _pause(process)
@@ -178,7 +178,7 @@ class Page:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
         path.unlink()

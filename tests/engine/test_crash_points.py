@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from simtriggers.engine.faults import CrashPoints
+from tests.patience import PATIENCE_S
 
 _SCRIPT = (
     "import os\n"
@@ -31,7 +32,12 @@ _SCRIPT = (
 def test_the_process_dies_the_nth_time_a_point_is_passed(at: str, last: str | None) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "SIMTRIGGERS_CRASH_AT": at}
     ended = subprocess.run(
-        [sys.executable, "-c", _SCRIPT], env=environment, capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", _SCRIPT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
     assert ended.returncode == -signal.SIGKILL
     assert (ended.stdout.splitlines() or [None])[-1] == last

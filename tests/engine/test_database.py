@@ -27,6 +27,7 @@ from simtriggers.engine.database import (
 )
 from simtriggers.engine.schema import migrate
 from simtriggers.errors import StateError
+from tests.patience import PATIENCE_S
 from tests.support import LiveWorld
 from tests.toys import TOYS, Add, counter_arn
 
@@ -134,7 +135,9 @@ def test_the_thread_does_not_keep_the_process(path: Path) -> None:
         "asyncio.run(open_file(pathlib.Path(sys.argv[1])))\n"
         "raise SystemExit(3)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", script, str(path)], env=_environment(), timeout=30, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", script, str(path)], env=_environment(), timeout=PATIENCE_S, check=False
+    )
     assert ended.returncode == 3
 
 
@@ -300,7 +303,7 @@ def test_a_disk_that_is_full_leaves_no_half_of_anything(tmp_path: Path) -> None:
         env=_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ended.stderr == ""

@@ -14,6 +14,7 @@ from simtriggers.aws.arn import Names
 from simtriggers.aws.contracts import Ended, Start
 from simtriggers.live.driver import LiveEngine
 from tests.live.running import query
+from tests.patience import PATIENCE_S
 from tests.toys import TOYS, counter_arn, ended, mailbox_arn
 
 NAMES = Names("123456789012", "us-east-1")
@@ -64,7 +65,7 @@ def go(main: Callable[[], Awaitable[None]]) -> None:
     """Run a test; a hang fails it."""
 
     async def limited() -> None:
-        with anyio.fail_after(20):
+        with anyio.fail_after(2 * PATIENCE_S):
             await main()
 
     anyio.run(limited)
@@ -72,7 +73,7 @@ def go(main: Callable[[], Awaitable[None]]) -> None:
 
 async def until(condition: Callable[[], Any], what: str = "") -> None:
     """Wait for a condition."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end, what
         await anyio.sleep(0.002)

@@ -14,6 +14,7 @@ import anyio
 from simtriggers.live.completeness import Opener, Writers, nobody_writes
 from simtriggers.live.folders import BucketFolder, Copies
 from simtriggers.services.s3.config import BucketConfig, bucket_resource, parse_bucket
+from tests.patience import PATIENCE_S
 from tests.services.s3.world import NAMES, World
 
 BUCKET = NAMES.bucket("uploads")
@@ -55,7 +56,7 @@ class Site:
         async with anyio.create_task_group() as tasks:
             await tasks.start(watched.run)
             yield watched
-            with anyio.fail_after(30):
+            with anyio.fail_after(PATIENCE_S):
                 await watched.settled()
             tasks.cancel_scope.cancel()
         self.world.check()
@@ -66,7 +67,7 @@ class Site:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(body)
 
-    async def sent(self, count: int, seconds: float = 20.0) -> None:
+    async def sent(self, count: int, seconds: float = PATIENCE_S) -> None:
         """Wait until that many events were sent."""
         end = time.monotonic() + seconds
         while len(self.world.sent) < count:
@@ -75,7 +76,7 @@ class Site:
 
     async def noted(self, kind: str, count: int = 1) -> None:
         """Wait until that many trace rows of a kind were written."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_S
         while sum(note.kind == kind for note in self.world.notes) < count:
             assert time.monotonic() < end, [note.kind for note in self.world.notes]
             await anyio.sleep(0.002)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.running import Up, project, query, wait_for
+from tests.patience import PATIENCE_S
 
 SPEED = 20
 """How fast simulated time passes, so that visibility timeouts and retries are over soon."""
@@ -93,8 +94,8 @@ def tick(event, context):
     done("tick", event["time"])
 """
 
-LATE_MS = 100_000
-"""How late a retry may come on a busy machine: five seconds of real time."""
+LATE_MS = 600_000
+"""How late a retry may come on a busy machine: half a minute of real time."""
 
 POINTS = ("after_commit", "before_invoke", "after_invoke")
 
@@ -155,7 +156,7 @@ def drop(world: World, name: str) -> None:
 def send(world: World, running: Up, queue: str, body: str) -> None:
     """A message; without an answer nobody knows whether it was taken, so it may or may not arrive."""
     with contextlib.suppress(OSError, http.client.HTTPException):
-        status, answer = running.post({"send_message": {"queue": queue, "body": body}}, seconds=10)
+        status, answer = running.post({"send_message": {"queue": queue, "body": body}}, seconds=PATIENCE_S)
         if status == 200:
             world.sent[body] = answer["result"]["message_id"]
 
@@ -167,7 +168,7 @@ def round_(world: World, crash_at: str = "") -> None:
         feeder = threading.Thread(target=feed, args=(world, running))
         feeder.start()
         if crash_at:
-            code = running.wait(30)
+            code = running.wait()
             assert code == -9, f"it ended with {code} instead of being killed {crash_at}:\n{running.screen()}"
         else:
             if world.chance.random() < 0.8:
@@ -176,7 +177,7 @@ def round_(world: World, crash_at: str = "") -> None:
         world.killed[crash_at.partition(":")[0] or ("while up" if running.port else "while starting")] += 1
     finally:
         running.kill()
-        feeder.join(20)
+        feeder.join(PATIENCE_S)
 
 
 def come_to_rest(world: World) -> None:
@@ -184,7 +185,7 @@ def come_to_rest(world: World) -> None:
     running = world.start()
     try:
         running.ready()
-        wait_for(lambda: reported(world), "every file is known", seconds=30, seen=running.screen)
+        wait_for(lambda: reported(world), "every file is known", seen=running.screen)
         # Events that were throttled together wait for up to five minutes, again and again.
         for _ in range(180):
             running.step(advance="1m")

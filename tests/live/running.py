@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.patience import PATIENCE_S
+
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +26,9 @@ COMMAND = [sys.executable, "-m", "simtriggers"]
 _URL = re.compile(r"is up on http://127\.0\.0\.1:(\d+)")
 
 
-def wait_for(condition: Callable[[], T], what: str = "", *, seconds: float = 20.0, seen: Callable[[], str] = str) -> T:
+def wait_for(
+    condition: Callable[[], T], what: str = "", *, seconds: float = PATIENCE_S, seen: Callable[[], str] = str
+) -> T:
     """What `condition` returns as soon as it is true. Fails after `seconds`, saying what was `seen`."""
     end = time.monotonic() + seconds
     while True:
@@ -48,7 +52,7 @@ def simtriggers(*arguments: str, folder: Path, **variables: str) -> subprocess.C
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -88,7 +92,7 @@ class Up:
 
     # --- its life -------------------------------------------------------------------------------
 
-    def ready(self, seconds: float = 20.0) -> Up:
+    def ready(self, seconds: float = PATIENCE_S) -> Up:
         """Wait until it says that it is up."""
         wait_for(lambda: self.port or self.process.poll() is not None, "up", seconds=seconds, seen=self.screen)
         assert self.port, f"it ended:\n{self.screen()}"
@@ -99,16 +103,16 @@ class Up:
         self.process.kill()
         self.wait()
 
-    def stop(self, number: int = signal.SIGINT, *, seconds: float = 20.0) -> int:
+    def stop(self, number: int = signal.SIGINT, *, seconds: float = PATIENCE_S) -> int:
         """Ask it to end; returns its exit code."""
         self.process.send_signal(number)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 20.0) -> int:
+    def wait(self, seconds: float = PATIENCE_S) -> int:
         """Wait for its end; returns its exit code."""
         code = self.process.wait(seconds)
         for reader in self._readers:
-            reader.join(5)
+            reader.join(PATIENCE_S)
         return code
 
     # --- what it shows --------------------------------------------------------------------------
@@ -129,7 +133,7 @@ class Up:
     # --- HTTP -----------------------------------------------------------------------------------
 
     def request(
-        self, method: str, path: str, body: bytes | None = None, *, host: str | None = None, seconds: float = 20.0
+        self, method: str, path: str, body: bytes | None = None, *, host: str | None = None, seconds: float = PATIENCE_S
     ) -> tuple[int, Any]:
         """Status and JSON of one request. Raises OSError or HTTPException when it does not answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
@@ -144,7 +148,7 @@ class Up:
         except ValueError:
             return answer.status, raw.decode("utf-8", "replace")
 
-    def post(self, step: Any, *, seconds: float = 20.0) -> tuple[int, Any]:
+    def post(self, step: Any, *, seconds: float = PATIENCE_S) -> tuple[int, Any]:
         """Status and answer of one step."""
         return self.request("POST", "/_simtriggers/steps", json.dumps(step).encode(), seconds=seconds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import anyio
@@ -82,18 +83,32 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
 def test_a_quiet_period_where_there_are_no_leases(tmp_path: Path) -> None:
     site = Site(tmp_path, quiet_period="150ms")
 
-    async def main() -> None:
-        async with site.up(writers=lambda descriptor: None):
-            with open(site.folder / "a", "w") as file:
-                for _ in range(6):
-                    file.write("12345")
-                    file.flush()
-                    await anyio.sleep(0.05)
-                assert site.events() == []
-            await site.sent(1)
+    async def drip(key: str) -> float:
+        """Write a file in parts; returns the longest pause between two of them."""
+        longest, before = 0.0, time.monotonic()
+        with open(site.folder / key, "w") as file:
+            for _ in range(6):
+                file.write("12345")
+                file.flush()
+                await anyio.sleep(0.05)
+                now = time.monotonic()
+                longest, before = max(longest, now - before), now
+        return longest
 
-    anyio.run(main)
-    assert site.events() == [created("a", 30)]
+    def told(key: str) -> list[tuple[str, str, int | None]]:
+        return [event for event in site.events() if event[1] == key]
+
+    async def main() -> str:
+        async with site.up(writers=lambda descriptor: None):
+            for number in range(1000):
+                # A busy machine may pause for longer than the quiet period: that file says nothing.
+                if await drip(f"a{number}") < 0.14:
+                    assert told(f"a{number}") == []
+                    return f"a{number}"
+        raise AssertionError("this machine always pauses")
+
+    key = anyio.run(main)
+    assert told(key) == [created(key, 30)]
 
 
 # --- names ----------------------------------------------------------------------------------------

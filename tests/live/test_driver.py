@@ -6,7 +6,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -24,6 +23,7 @@ from simtriggers.live.driver import Stopped
 from simtriggers.services.logs import service as logs
 from tests.live.engine_world import HOUR_MS, NAMES, A, C, Handlers, engine, go, impatient, running, total, until
 from tests.live.running import environment, query
+from tests.patience import PATIENCE_S
 from tests.toys import TOYS, Add, Post, Remind, Take, Work
 
 pytestmark = pytest.mark.live
@@ -65,7 +65,8 @@ def test_what_waits_together_is_committed_together(tmp_path: Path) -> None:
                     tasks.start_soon(add)
             await live.read(lambda db: db.set_trace_callback(None))
         assert sorted(replies) == list(range(1, 201))
-        assert 1 <= statements.count("COMMIT") <= 20
+        # A batch ends after some milliseconds, in which a slow machine gets less done.
+        assert 1 <= statements.count("COMMIT") <= 100
 
     go(main)
 
@@ -244,7 +245,7 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -393,10 +394,9 @@ def test_the_end_does_not_wait_for_readers(tmp_path: Path) -> None:
             other.execute("BEGIN")
             other.execute("SELECT * FROM counters").fetchall()
             assert await live.submit(C, Add()) == 2
-            began = time.monotonic()
-        took = time.monotonic() - began
-        with closing(other):
-            assert took < 3
+            # Whatever waits for the reader waits longer than this test may take.
+            await live.read(lambda db: db.execute(f"PRAGMA busy_timeout = {int(3000 * PATIENCE_S)}").fetchall())
+        other.close()
         async with running(tmp_path) as live:
             assert await live.submit(C, Add()) == 3
 

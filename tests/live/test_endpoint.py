@@ -25,8 +25,8 @@ queues:
   orders: {}
   orders-dlq: {}
 functions:
-  echo: {handler: handlers.echo}
-  fails: {handler: handlers.fails}
+  echo: {handler: handlers.echo, timeout: 1m}
+  fails: {handler: handlers.fails, timeout: 1m}
   parse:
     handler: handlers.parse
     triggers: [{s3: uploads, events: ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}]
@@ -167,7 +167,7 @@ def test_advance_says_what_is_wrong(sim: Up) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    done = simtriggers("advance", "1s", "--port", str(port), folder=sim.folder)
+        done = simtriggers("advance", "1s", "--port", str(port), folder=sim.folder)
     assert done.returncode == 2
     assert "start one with `simtriggers up`" in done.stderr
 

@@ -19,5 +19,5 @@ def test_nothing_is_lost_or_stuck_when_it_is_killed(tmp_path: Path) -> None:
     assert result.world.killed["after_commit"] == result.world.killed["before_invoke"] == 1
     assert result.world.killed["after_invoke"] == 1
     assert sum(result.world.killed.values()) == 7
-    assert len(result.world.files) > 5
-    assert len(result.world.sent) > 5
+    assert result.world.files
+    assert result.world.sent

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA1
 
 from tests.live.running import project, up
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.live
 Inbox = queue.SimpleQueue[tuple[str, dict[str, Any]]]
@@ -47,7 +48,7 @@ def endpoint() -> Iterator[tuple[str, Inbox]]:
 
 
 def fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
         return bytes(answer.read())
 
 
@@ -55,11 +56,11 @@ def test_an_endpoint_confirms_and_gets_messages_that_verify(tmp_path: Path, endp
     url, inbox = endpoint
     folder = project(tmp_path, f"topics: {{news: {{subscriptions: [{{endpoint: '{url}'}}]}}}}\n", handlers="")
     with up(folder, "--no-reload") as sim:
-        kind, asked = inbox.get(timeout=20)
+        kind, asked = inbox.get(timeout=PATIENCE_S)
         assert (kind, asked["Type"]) == ("SubscriptionConfirmation", "SubscriptionConfirmation")
         assert b"<SubscriptionArn>arn:aws:sns:" in fetch(asked["SubscribeURL"])
         sim.step(publish={"topic": "news", "subject": "today", "message": "it works"})
-        kind, message = inbox.get(timeout=20)
+        kind, message = inbox.get(timeout=PATIENCE_S)
         assert (kind, message["Subject"], message["Message"]) == ("Notification", "today", "it works")
         certificate = x509.load_pem_x509_certificate(fetch(message["SigningCertURL"]))
         names = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
@@ -67,7 +68,7 @@ def test_an_endpoint_confirms_and_gets_messages_that_verify(tmp_path: Path, endp
         signature = base64.b64decode(message["Signature"])
         certificate.public_key().verify(signature, signed, padding.PKCS1v15(), SHA1())  # raises when it does not
         fetch(message["UnsubscribeURL"])
-        assert inbox.get(timeout=20)[0] == "UnsubscribeConfirmation"
+        assert inbox.get(timeout=PATIENCE_S)[0] == "UnsubscribeConfirmation"
         sim.step(publish={"topic": "news", "message": "nobody gets this"})
         with pytest.raises(urllib.error.HTTPError, match="404"):
             fetch(f"{message['UnsubscribeURL'].split('/?')[0]}/?Action=Dance")

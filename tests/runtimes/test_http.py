@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -126,13 +127,14 @@ def server() -> Iterator[str]:
 
 
 def test_a_real_server_answers_live(server: str) -> None:
-    done = anyio.run(LiveHttp().run, request(f"{server}/hook?x=1", timeout_ms=5000))
+    done = anyio.run(LiveHttp().run, request(f"{server}/hook?x=1", timeout_ms=60_000))
     assert (done.status, done.body, done.error) == (202, '/hook?x=1 yes {"a":1}', "")
 
 
-def test_nobody_listens_live(server: str) -> None:
-    port = int(server.rsplit(":", 1)[1])
-    closed = request(f"http://127.0.0.1:{port + 1 if port < 65_000 else port - 1}/", timeout_ms=2000)
-    done = anyio.run(LiveHttp().run, closed)
+def test_nobody_listens_live() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        closed = request(f"http://127.0.0.1:{bound.getsockname()[1]}/", timeout_ms=60_000)
+        done = anyio.run(LiveHttp().run, closed)
     assert done.status == 0
     assert done.error.startswith("ConnectionRefusedError")
