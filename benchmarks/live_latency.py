@@ -43,7 +43,7 @@ _BURN_S = 12
 _PROJECT = """
 buckets:
   single: {folder: single}
-  many: {folder: many, notifications: [{queue: arrived}]}
+  many: {folder: many, test_event: false, notifications: [{queue: arrived}]}
 queues:
   inbox: {}
   arrived: {}

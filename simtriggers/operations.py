@@ -267,6 +267,17 @@ class BucketOperations:
         command = s3.GetObject(key, version_id, _conditions(if_match, if_none_match), range)
         return Operation(self.arn, command, _content)
 
+    def put_notification_configuration(
+        self, configuration: Mapping[str, Any], *, skip_destination_validation: bool = False
+    ) -> Operation[None]:
+        """PutBucketNotificationConfiguration, in S3's shape: `{"QueueConfigurations": [{"QueueArn": …}]}`."""
+        command = s3more.PutBucketNotificationConfiguration(dict(configuration), skip_destination_validation)
+        return Operation(self.arn, command, _same)
+
+    def notification_configuration(self) -> Operation[dict[str, Any]]:
+        """GetBucketNotificationConfiguration."""
+        return Operation(self.arn, s3more.GetBucketNotificationConfiguration(), _same)
+
     def versions(self, prefix: str = "") -> Operation[list[s3more.VersionInfo]]:
         """ListObjectVersions: up to 1,000 versions and delete markers, by key, the newest first."""
         return Operation(self.arn, s3more.ListObjectVersions(prefix), lambda reply: list(reply.versions))

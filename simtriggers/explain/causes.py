@@ -16,6 +16,7 @@ ACTS = frozenset(
     {
         # what a client, a scenario, a file in a folder or a person does
         "ObjectCreated", "ObjectRemoved", "ObjectNotFound", "FolderScanned", "FileSkipped", "WriteAborted",
+        "FolderGone", "FolderReturned", "FolderPolled",
         "DeleteMarkerCreated", "ObjectTagged", "ObjectUntagged", "ObjectAclChanged", "ObjectRestoreStarted",
         "MultipartUploadCreated", "MultipartUploadAborted",
         "MessageSent", "MessageDeduplicated", "MessageDeleteIgnored", "QueuePurged", "MoveTaskStarted",

@@ -10,9 +10,10 @@ by a comparison of the whole folder with the bucket.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -22,7 +23,7 @@ from watchfiles import Change, awatch
 
 from ..errors import SimtriggersError, StateError, UserError
 from ..kernel.effects import Refused
-from ..services.s3.commands import FileGone, FileSkipped, FileState, Gone, ObjectPut, PutObject
+from ..services.s3.commands import FileGone, FileSkipped, FileState, FolderChanged, Gone, ObjectPut, PutObject
 from ..services.s3.config import BucketSettings
 from ..services.s3.store import BELOW_LIMIT
 from .candidates import SHORTEST_S, Candidate, Candidates
@@ -70,7 +71,7 @@ class BucketFolder:
     """Watches the folder of one bucket. `submit(arn, command)` returns the reply after the commit.
 
     Of a versioned bucket `copies` keeps the bytes of each file, since one that is overwritten is gone.
-    `opener` and `writers` are replaced in tests only.
+    `opener`, `writers` and `watcher` are replaced in tests only.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class BucketFolder:
         opener: Opener = os.open,
         writers: Writers = nobody_writes,
         copies: Copies | None = None,
+        watcher: Callable[..., AsyncGenerator[set[tuple[Change, str]], None]] = awatch,
     ) -> None:
         assert settings.folder, f"{arn} has no folder"
         self.arn = arn
@@ -89,6 +91,7 @@ class BucketFolder:
         self._submit = submit
         self._opener = opener
         self._writers = writers
+        self._watcher = watcher
         self._copies = copies if settings.versioning else None
         self._names = Names(settings.ignore)
         self._polling = settings.polling
@@ -146,14 +149,26 @@ class BucketFolder:
                 if not started:
                     task_status.started()
                     started = True
-            while not os.path.isdir(self._root):
-                self._rootless = True
-                await anyio.sleep(_ROOT_S)
-            self._rootless = False
+            if self._rootless or not os.path.isdir(self._root):
+                await self._wait_for_the_root()
             self._doubt("")
 
+    async def _wait_for_the_root(self) -> None:
+        """The folder itself went: its objects stay as they are until it is there again."""
+        self._rootless = True
+        await self._tell(FolderChanged("gone"))
+        while not os.path.isdir(self._root):
+            await anyio.sleep(_ROOT_S)
+        self._rootless = False
+        await self._tell(FolderChanged("returned"))
+
+    async def _tell(self, change: FolderChanged) -> None:
+        """A row of the trace; none when the database cannot keep it, or the simulator stops."""
+        with contextlib.suppress(SimtriggersError):
+            await self._submit(self.arn, change)
+
     async def _follow(self, stop: anyio.Event, scope: anyio.CancelScope) -> None:
-        changes = awatch(
+        changes = self._watcher(
             self._root,
             watch_filter=None,
             step=_STEP_MS,
@@ -176,7 +191,7 @@ class BucketFolder:
                 if self._polling:
                     raise
                 self._polling = True
-                await self._skip("", f"the system cannot watch the folder ({error}); it is polled instead")
+                await self._tell(FolderChanged("polled", str(error)))
         scope.cancel()
 
     def _changed(self, batch: set[tuple[Change, str]]) -> bool:
@@ -189,7 +204,6 @@ class BucketFolder:
             if len(path) <= cut:
                 if change is Change.deleted and not os.path.isdir(self._root):
                     self._rootless = True
-                    self._tasks.start_soon(self._skip, "", "the folder itself is gone; waiting for its return")
                     return False
                 self._doubt("")
                 continue

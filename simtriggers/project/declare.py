@@ -38,7 +38,8 @@ def declare(project: Project, *, default_runtime: str, folders: bool, base_url: 
 
     Raises UserError for what only shows here, such as a missing env_file.
     `default_runtime` holds for functions that name none (`process` live, `inline` virtual). `folders`:
-    buckets are the folders they name; without it they are kept in the state alone (virtual runs).
+    buckets are the folders they name, and configuring them is told by an s3:TestEvent; without it they are
+    kept in the state alone (virtual runs).
     `base_url` is where the links in messages of topics lead; None: to AWS.
     """
     names, resources = project.names, project.resources
@@ -62,7 +63,8 @@ def declare(project: Project, *, default_runtime: str, folders: bool, base_url: 
     made += _topics(project, base_url)
     for name, bucket in resources.buckets.items():
         folder = str(bucket_folder(project, bucket.folder)) if folders and bucket.folder else None
-        made.append(bucket_resource(names, name, bucket, triggers=s3_triggers(resources, name), folder=folder))
+        triggers = s3_triggers(resources, name)
+        made.append(bucket_resource(names, name, bucket, triggers=triggers, folder=folder, test_events=folders))
     for name, function in resources.functions.items():
         for trigger in function.triggers:
             if isinstance(trigger, SqsTrigger):

@@ -22,13 +22,14 @@ from ..services.eventbridge.config import ScheduleTrigger, rule_name
 from ..services.lambda_.config import FunctionConfig, SqsTrigger, check_function_name, check_variables
 from ..services.s3.config import BucketConfig, S3Trigger, overlap_of
 from ..services.s3.events import bucket_name_problem
+from ..services.s3.notifications import fifo_refused
 from ..services.sns.config import SnsTrigger, TopicConfig, topic_name_problem
 from ..services.sqs.config import QueueConfig, in_order, queue_name_problem
 from .environment import file_variables
 from .handlers import handler_problem
 from .load import Document, KeyPath, load_yaml, raise_all
 from .references import dangling, dangling_in_data, references
-from .validate import Tag, by_key, check
+from .validate import Tag, by_key, check, dotted
 
 FILE = "simtriggers.yaml"
 STATE = ".simtriggers/state.db"
@@ -305,6 +306,7 @@ def _bad_wiring(project: Project, document: Document, at: KeyPath) -> Iterator[U
         in_order(resources.queues)
     except UserError as error:
         yield UserError(error.problem, where=document.where((*at, "queues")), fix=error.fix)
+    yield from _fifo_targets(project, document, at)
     for name, bucket in resources.buckets.items():
         overlap = overlap_of(project.names, bucket, s3_triggers(resources, name))
         if overlap is not None:
@@ -343,6 +345,22 @@ def _bad_wiring(project: Project, document: Document, at: KeyPath) -> Iterator[U
                     f"Queue visibility timeout: {queue.visibility_timeout} seconds is less than"
                     f" Function timeout: {function.timeout} seconds",
                     fix=f"give queues.{trigger.sqs} a visibility_timeout of {6 * function.timeout}s (6 x the timeout)",
+                )
+
+
+def _fifo_targets(project: Project, document: Document, at: KeyPath) -> Iterator[UserError]:
+    """Notifications to FIFO queues and topics, which S3 does not tell anything."""
+    for name, bucket in project.resources.buckets.items():
+        for index, one in enumerate(bucket.notifications):
+            queue, topic = one.queue or "", one.topic or ""
+            refused = fifo_refused(project.names.queue(queue) if queue else project.names.topic(topic))
+            if refused is not None:
+                place = ("buckets", name, "notifications", index, "queue" if queue else "topic")
+                yield document.error(
+                    (*at, *place),
+                    f"{dotted(place)}: {refused.message}",
+                    rule="a bucket tells standard queues and topics only",
+                    fix="name a standard one, or set eventbridge: true",
                 )
 
 

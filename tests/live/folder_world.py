@@ -49,10 +49,15 @@ class Site:
 
     @asynccontextmanager
     async def up(
-        self, opener: Opener = os.open, writers: Writers = nobody_writes, copies: Copies | None = None
+        self,
+        opener: Opener = os.open,
+        writers: Writers = nobody_writes,
+        copies: Copies | None = None,
+        **more: Any,
     ) -> AsyncIterator[BucketFolder]:
         """Watch the folder for the length of a block, and settle before it ends."""
-        watched = BucketFolder(BUCKET, self.settings, self.submit, opener=opener, writers=writers, copies=copies)
+        given = {"opener": opener, "writers": writers, "copies": copies, **more}
+        watched = BucketFolder(BUCKET, self.settings, self.submit, **given)
         async with anyio.create_task_group() as tasks:
             await tasks.start(watched.run)
             yield watched

@@ -11,11 +11,13 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from watchfiles import awatch
 
 from simtriggers.errors import UserError
 from simtriggers.live.folders import BucketFolder
@@ -414,11 +416,13 @@ def test_a_folder_that_goes_and_returns(tmp_path: Path) -> None:
         site.write("b")
         await site.sent(2)
         os.rename(site.folder, site.outside / "away")
-        await site.noted("FileSkipped")
+        await site.noted("FolderGone")
         await anyio.sleep(0.3)
         assert len(site.events()) == 2
+        assert len(site.world.step(BUCKET, c.ListObjects()).objects) == 2
         os.unlink(site.outside / "away" / "b")
         os.rename(site.outside / "away", site.folder)
+        await site.noted("FolderReturned")
         site.write("c")
         await site.sent(4)
         site.write("d")
@@ -428,7 +432,35 @@ def test_a_folder_that_goes_and_returns(tmp_path: Path) -> None:
     assert Counter(site.events()) == Counter(
         [created("a", 1), created("b", 1), removed("b"), created("c", 1), created("d", 1)]
     )
-    assert site.skipped() == [("", "the folder itself is gone; waiting for its return")]
+    assert site.skipped() == []
+    where = {"folder": str(site.folder)}
+    assert [(note.kind, note.details) for note in site.world.notes if note.kind.startswith("Folder")] == [
+        ("FolderScanned", {**where, "indexed": 0, "put": 0, "removed": 0}),
+        ("FolderGone", {**where, "level": "warning"}),
+        ("FolderReturned", where),
+    ]
+
+
+def test_a_folder_that_cannot_be_watched_is_polled(tmp_path: Path) -> None:
+    """As when the system has no watches left: the first watcher ends with its error, the next one polls."""
+    site = Site(tmp_path)
+
+    async def watcher(path: str, *, force_polling: bool | None, **more: Any) -> AsyncGenerator[Any, None]:
+        if not force_polling:
+            raise OSError(errno.ENOSPC, "no watches left")
+        async for batch in awatch(path, force_polling=True, **more):
+            yield batch
+
+    async def main() -> None:
+        async with site.up(watcher=watcher):
+            await site.noted("FolderPolled")
+            site.write("a")
+            await site.sent(1)
+
+    anyio.run(main)
+    assert site.events() == [created("a", 1)]
+    (note,) = (note for note in site.world.notes if note.kind == "FolderPolled")
+    assert note.details["reason"] == "[Errno 28] no watches left"
 
 
 def test_a_missing_folder_says_what_to_do(tmp_path: Path) -> None:

@@ -282,6 +282,15 @@ class FileSkipped:
     reason: str
 
 
+@command(Overdue.RUN)
+class FolderChanged:
+    """Something befell the watched folder itself: `change` is `gone`, `returned` or `polled` (the system
+    cannot watch it, for that `reason`). Replies with None."""
+
+    change: str
+    reason: str = ""
+
+
 # --- API writes into the folder ------------------------------------------------------------------
 
 

@@ -21,6 +21,9 @@ from .records import BucketFacts, owner_id, user_principal
 
 BUCKET = "bucket"
 
+ALWAYS, ON_REQUEST, NEVER = "always", "on_request", "never"
+"""When queues and topics get an s3:TestEvent: also for what the project declares, for a request, never."""
+
 _BUSES = "a bucket sends all its events to EventBridge or none: write eventbridge: true beside notifications"
 _REPLICATION = "nothing is copied to another region"
 _LOCK = "objects are not locked"
@@ -120,7 +123,8 @@ class BucketConfig(Settings):
     (network mounts). `ignore` replaces the default patterns of temporary names. `event_version`:
     `classic` (2.1, and 2.3 for tagging, ACLs and lifecycle), `unified` (2.5) or `2.6`. `eventbridge`: all
     events go to the default event bus too. `test_event`: queues and topics get an s3:TestEvent when they
-    are configured. Tags that begin with `aws:` are those that CloudFormation would set.
+    are configured; unless it is set, live they do, while a virtual run begins with all that long in place.
+    Tags that begin with `aws:` are those that CloudFormation would set.
     """
 
     NOT_YET: ClassVar[dict[str, str]] = {
@@ -163,7 +167,7 @@ class BucketConfig(Settings):
     notifications: tuple[BucketNotification, ...] = ()
     versioning: Literal["enabled", "suspended"] | None = None
     eventbridge: bool = False
-    test_event: bool = False
+    test_event: bool | None = None
     tags: dict[str, str] = {}
     lifecycle_rules: tuple[LifecycleRule, ...] = ()
 
@@ -180,7 +184,8 @@ class BucketConfig(Settings):
 class BucketSettings:
     """A bucket's settings, parsed. `table` holds the notifications by event type (no `s3:`).
 
-    `folder` is an absolute path or empty. `principal` is who acts when a command names nobody.
+    `folder` is an absolute path or empty. `principal` is who acts when a command names nobody. `test_event`
+    says which saving of a configuration is followed by test events: ALWAYS, ON_REQUEST or NEVER.
     """
 
     facts: BucketFacts
@@ -197,17 +202,22 @@ class BucketSettings:
     versioning: str = ""
     eventbridge: bool = False
     bus: str = ""
-    test_event: bool = False
+    test_event: str = ON_REQUEST
     tags: tuple[tuple[str, str], ...] = ()
     lifecycle: tuple[Rule, ...] = ()
 
 
+def parse_notification(row: dict[str, Any]) -> Notification:
+    """A notification of a resource row."""
+    rules = row.get("rules")
+    if rules is None:
+        rules = [name for name in ("Prefix", "Suffix") if row[name.lower()]]
+    return Notification(row["id"], row["arn"], tuple(row["events"]), row["prefix"], row["suffix"], tuple(rules))
+
+
 def parse_bucket(config: dict[str, Any]) -> BucketSettings:
     """The settings that a resource row holds."""
-    notifications = tuple(
-        Notification(row["id"], row["arn"], tuple(row["events"]), row["prefix"], row["suffix"])
-        for row in config["notifications"]
-    )
+    notifications = tuple(map(parse_notification, config["notifications"]))
     name, account, region = config["name"], config["account"], config["region"]
     tags = tuple(config.get("tags", {}).items())
     generated = tuple(tag for tag in tags if tag[0].startswith("aws:"))
@@ -227,7 +237,7 @@ def parse_bucket(config: dict[str, Any]) -> BucketSettings:
         versioning=config.get("versioning", ""),
         eventbridge=config.get("eventbridge", False),
         bus=f"arn:aws:events:{region}:{account}:event-bus/default",
-        test_event=config.get("test_event", False),
+        test_event=config.get("test_event", ON_REQUEST),
         tags=tags,
         lifecycle=tuple(parse_rule(row) for row in config.get("lifecycle_rules", ())),
     )
@@ -261,6 +271,12 @@ def overlap_of(names: Names, config: BucketConfig, triggers: Sequence[tuple[str,
     return find_overlap(bucket_notifications(names, config, triggers))
 
 
+def _test_event(wanted: bool | None, default: bool) -> str:
+    if wanted is None:
+        return ALWAYS if default else ON_REQUEST
+    return ALWAYS if wanted else NEVER
+
+
 def bucket_resource(
     names: Names,
     name: str,
@@ -268,11 +284,13 @@ def bucket_resource(
     *,
     triggers: Sequence[tuple[str, S3Trigger]] = (),
     folder: str | None = None,
+    test_events: bool = False,
 ) -> tuple[str, PutResource]:
     """The ARN of a bucket and the command that creates it or brings it up to date.
 
     `triggers` are (function name, trigger) pairs of this bucket; `folder` is the absolute path (None: no
-    folder, as in virtual runs). Targets must exist before the command is stepped.
+    folder, as in virtual runs). `test_events`: what `test_event` is unless the project says. Targets must
+    exist before the command is stepped.
     """
     row: dict[str, Any] = {
         "name": name,
@@ -297,7 +315,7 @@ def bucket_resource(
         ],
         "versioning": config.versioning or "",
         "eventbridge": config.eventbridge,
-        "test_event": config.test_event,
+        "test_event": _test_event(config.test_event, test_events),
         "tags": config.tags,
         "lifecycle_rules": [rule_row(rule, place) for place, rule in enumerate(config.lifecycle_rules, start=1)],
     }

@@ -74,6 +74,9 @@ CAUSED_HERE = frozenset(
 )  # fmt: skip
 """Event types that something in simtriggers raises so far."""
 
+FILTER_LIMIT = 1024
+"""Characters of a prefix or suffix."""
+
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_./*~-]*")
 _ENCODED = re.compile(r"(?:[A-Za-z0-9_./*~+-]|%[0-9A-F]{2})*")
 
@@ -105,7 +108,7 @@ def event_problem(name: str) -> str | None:
 
 def filter_problem(value: str) -> str | None:
     """Why a prefix or suffix could never match, or None. S3 compares filters with the encoded key."""
-    if len(value) > 1024:
+    if len(value) > FILTER_LIMIT:
         return f"a filter has at most 1,024 characters, this one has {len(value):,}"
     if _ENCODED.fullmatch(value):
         return None
@@ -115,13 +118,16 @@ def filter_problem(value: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One configuration: events (`s3:ObjectCreated:*`) of keys with that prefix and suffix go to `arn`."""
+    """One configuration: events (`s3:ObjectCreated:*`) of keys with that prefix and suffix go to `arn`.
+
+    `rules` names the filter rules that were given, in their order: an empty value is one too."""
 
     id: str
     arn: str
     events: tuple[str, ...]
     prefix: str = ""
     suffix: str = ""
+    rules: tuple[str, ...] = ()
 
     def types(self) -> frozenset[str]:
         """The event types it asks for, without `s3:`; unknown names count as themselves."""

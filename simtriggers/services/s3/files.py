@@ -15,6 +15,7 @@ from .commands import (
     FileList,
     FileSkipped,
     FileState,
+    FolderChanged,
     FolderScanned,
     ForgetFiles,
     Gone,
@@ -60,7 +61,7 @@ def decide_gone(view: GoneView, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
 
 
 def view_bucket(read: Reader, entry: Entry) -> Resource | None:
-    """For IndexFiles, ForgetFiles, FolderScanned and FileSkipped."""
+    """For IndexFiles, ForgetFiles, FolderScanned, FolderChanged and FileSkipped."""
     return read.resource(entry.arn)
 
 
@@ -127,6 +128,21 @@ def decide_scanned(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids
     details = {"folder": folder, "indexed": command.indexed, "put": command.put, "removed": command.removed}
     note = Note(ids.row_id(), "FolderScanned", entry.arn, view.name, entry.cause, details)
     return Decision(None, writes=[Write(store.SET_SCANNED, (folder, entry.arn))], notes=[note])
+
+
+def decide_changed(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """A row of its own kind; a warning unless all is well again."""
+    command: FolderChanged = entry.command
+    if view is None:
+        return Decision(NO_SUCH_BUCKET)
+    details = {"folder": view.config.folder}
+    if command.reason:
+        details["reason"] = command.reason
+    if command.change != "returned":
+        details["level"] = "warning"
+    kind = {"gone": "FolderGone", "returned": "FolderReturned", "polled": "FolderPolled"}[command.change]
+    note = Note(ids.row_id(), kind, entry.arn, view.name, entry.cause, details)
+    return Decision(None, notes=[note])
 
 
 def decide_skipped(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:

@@ -31,7 +31,7 @@ from .requests import (
     UploadPart,
     UploadPartCopy,
 )
-from .work import NO_SUCH_BUCKET, Spot, request_of, spot_of, work_on
+from .work import MALFORMED, NO_SUCH_BUCKET, Spot, request_of, spot_of, work_on
 
 SMALLEST_PART, MOST_PARTS = 5 * 1024**2, 10_000
 
@@ -46,7 +46,6 @@ _INVALID_PART = (
     " entity tag may not match the part's entity tag."
 )
 _ORDER = "The list of parts was not in ascending order. The parts list must be specified in order by part number."
-_XML = "The XML you provided was not well-formed or did not validate against our published schema"
 
 
 def multipart_etag(etags: list[str]) -> str:
@@ -198,7 +197,7 @@ def _condition(spot: Spot, conditions: Conditions | None, key: str) -> Refused |
 
 def _parts_refused(command: CompleteMultipartUpload, there: tuple[tuple[Any, ...], ...]) -> Refused | None:
     if not command.parts:
-        return Refused("MalformedXML", _XML)
+        return MALFORMED
     numbers = [number for number, _ in command.parts]
     if any(second <= first for first, second in pairwise(numbers)):
         return Refused("InvalidPartOrder", _ORDER, fields=(("UploadId", command.upload_id),))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...kernel.agenda import Entry
-from ...kernel.effects import Decision, Note, Refused, Write
+from ...kernel.effects import Decision, Note, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import store, versions_store
@@ -26,7 +26,7 @@ from .versions import (
     stored_id,
     version_refused,
 )
-from .work import NO_SUCH_BUCKET, VERSION, Spot, Work, request_of, spot_of, work_on
+from .work import MALFORMED, NO_SUCH_BUCKET, VERSION, Spot, Work, request_of, spot_of, work_on
 
 EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 """The ETag that the event of a delete marker has."""
@@ -84,8 +84,7 @@ def decide_delete_many(view: tuple[Doomed, ...], entry: Entry, *, now_ms: int, i
     """Delete each of them, with an event each (recorded from AWS); all or, for a wrong id, none."""
     command: DeleteObjects = entry.command
     if not 1 <= len(view) <= MOST_KEYS or len(set(command.objects)) < len(view):
-        text = "The XML you provided was not well-formed or did not validate against our published schema"
-        return Decision(Refused("MalformedXML", text))
+        return Decision(MALFORMED)
     spot = view[0].spot
     if spot.bucket is None:
         return Decision(NO_SUCH_BUCKET)

@@ -1,14 +1,37 @@
-"""What a bucket can be told beside puts, deletes and reads: versions, copies, uploads in parts, tags, ACLs,
-restores. Named after AWS's actions; each reply holds what AWS answers.
+"""What a bucket can be told beside puts, deletes and reads: its notification configuration, versions, copies,
+uploads in parts, tags, ACLs, restores. Named after AWS's actions; each reply holds what AWS answers.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from ...kernel.codec import Overdue, command, value
 from .commands import Conditions, ObjectDeleted, Properties
 
 NULL_VERSION = "null"
 """The id of a version that was put while versioning was not enabled."""
+
+# --- the notification configuration --------------------------------------------------------------
+
+
+@command(Overdue.RUN)
+class PutBucketNotificationConfiguration:
+    """Replace the whole configuration; an empty one turns notifications off. Queues and topics in it get an
+    s3:TestEvent. Replies with None.
+
+    `configuration` is S3's NotificationConfiguration as JSON. `skip_destination_validation`: targets need
+    not be there.
+    """
+
+    configuration: dict[str, Any]
+    skip_destination_validation: bool = False
+
+
+@command(Overdue.RUN)
+class GetBucketNotificationConfiguration:
+    """Replies with the configuration in the same shape, {} for none."""
+
 
 # --- versions ------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from ...kernel.service import Rule
 from . import (
     buckets,
     commands,
+    configuring,
     copying,
     files,
     journal,
@@ -26,6 +27,8 @@ from . import (
 RULES: dict[type[Any], Rule] = {
     PutResource: Rule(buckets.view_put_resource, buckets.decide_put_resource),
     RemoveResource: Rule(buckets.view_remove_resource, buckets.decide_remove_resource),
+    requests.PutBucketNotificationConfiguration: Rule(configuring.view_put, configuring.decide_put),
+    requests.GetBucketNotificationConfiguration: Rule(configuring.view_get, configuring.decide_get),
     commands.PutObject: Rule(objects.view_put, objects.decide_put),
     commands.DeleteObject: Rule(removal.view_delete, removal.decide_delete),
     commands.HeadObject: Rule(reading.view_head, reading.decide_head),
@@ -58,6 +61,7 @@ RULES: dict[type[Any], Rule] = {
     commands.ForgetFiles: Rule(files.view_bucket, files.decide_forget),
     commands.ListFiles: Rule(files.view_list, files.decide_list),
     commands.FolderScanned: Rule(files.view_bucket, files.decide_scanned),
+    commands.FolderChanged: Rule(files.view_bucket, files.decide_changed),
     commands.FileSkipped: Rule(files.view_bucket, files.decide_skipped),
     commands.BeginWrite: Rule(journal.view_begin, journal.decide_begin),
     commands.CommitWrite: Rule(journal.view_write, journal.decide_commit),

@@ -83,6 +83,9 @@ OLDER = Statement(
     " storage_class, more FROM s3_objects WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND last_modified_ms <= ?4"
     " AND storage_class <> ?5 ORDER BY place IN ('file', 'store'), key LIMIT ?6",
 )
+CONFIG_OF_BUCKET = Statement(
+    "s3.config_of_bucket", "SELECT config, declared_by FROM resources WHERE arn = ? ORDER BY arn"
+)
 SCANNED = Statement("s3.scanned", "SELECT scanned_folder FROM s3_buckets WHERE bucket = ? ORDER BY bucket")
 OBJECT = Statement("s3.object", f"SELECT {INFO}, body FROM s3_objects WHERE bucket = ? AND key = ? ORDER BY key")
 BLOB = Statement("s3.blob", "SELECT content FROM s3_blobs WHERE bucket = ? AND key = ? AND version_id = ? ORDER BY key")

@@ -15,6 +15,9 @@ from .bus_events import S3_ITSELF
 from .config import BucketSettings
 from .records import SEQUENCERS_PER_MS, Request, request_ids, sequencer
 
+MALFORMED = Refused(
+    "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"
+)
 NO_SUCH_BUCKET = Refused("NoSuchBucket", "The specified bucket does not exist", 404)
 
 

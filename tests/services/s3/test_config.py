@@ -74,15 +74,15 @@ def test_without_an_overlap_no_event_reaches_two(one: Notification, two: Notific
 
 
 def test_missing_destinations_are_all_named() -> None:
-    world = World(targets=(ARNS["q"], NAMES.queue("q.fifo")))
-    queue, function, fifo = NAMES.queue("nowhere"), NAMES.function("nobody"), NAMES.queue("q.fifo")
+    world = World(targets=(ARNS["q"],))
+    queue, function, table = NAMES.queue("nowhere"), NAMES.function("nobody"), "arn:aws:dynamodb:us-east-1:1:table/t"
     reply = put_with(
         world,
         [
             row("1", ARNS["q"], prefix="a/"),
             row("2", queue, prefix="b/"),
             row("3", function, prefix="c/"),
-            row("4", fifo, prefix="d/"),
+            row("4", table, prefix="d/"),
         ],
     )
     assert reply == Refused(
@@ -93,8 +93,8 @@ def test_missing_destinations_are_all_named() -> None:
             ("ArgumentValue1", "The destination queue does not exist"),
             ("ArgumentName2", f"{function}, null"),
             ("ArgumentValue2", f"Not authorized to invoke function [{function}]"),
-            ("ArgumentName3", fifo),
-            ("ArgumentValue3", "FIFO queues and topics are not supported as destinations"),
+            ("ArgumentName3", table),
+            ("ArgumentValue3", "dynamodb cannot be the target of a notification"),
         ),
     )
     assert world.notes == []

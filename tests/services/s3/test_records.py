@@ -15,9 +15,9 @@ from ruamel.yaml import YAML
 
 from simtriggers.kernel.codec import to_json
 from simtriggers.kernel.ids import Ids
-from simtriggers.services.s3.buckets import notice_text
 from simtriggers.services.s3.bus_events import bus_event_text
 from simtriggers.services.s3.events import CAUSED_HERE, encode_key
+from simtriggers.services.s3.notifications import notice_text
 from simtriggers.services.s3.records import (
     BucketFacts,
     Request,
