@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..aws.contracts import Delivery, Restarted, Run, Work
@@ -21,6 +22,7 @@ from ..kernel.ids import Ids
 from ..kernel.trace import Trace
 from . import deliveries
 from .faults import FaultPlan
+from .lines import Lines
 from .reader import DatabaseReader
 from .router import Router
 
@@ -76,6 +78,7 @@ class Engine:
         self.root_cause = 0
         self._strict = strict
         self._next_caller = 1
+        self._lines = Lines()
 
     # --- what arrives from outside --------------------------------------------------------------
 
@@ -115,6 +118,8 @@ class Engine:
         reply_to = entry.reply_to
         if type(reply_to) is Caller and reply_to.number not in self.callers:
             self._skip(entry)
+            return
+        if entry.order_key is not None and type(entry.command) is Delivery and self._stays_in_line(entry):
             return
         try:
             decision = self._decide(entry)
@@ -181,6 +186,8 @@ class Engine:
         if type(entry.command) is Delivery:
             if type(reply) is Refused:
                 self._delivery_refused(entry, reply)
+            elif entry.order_key is not None:
+                self._lines.ended(entry.order_key)
         elif entry.reply_to is not None and type(reply) is not fx.Answer:
             cause = decision.notes[-1].id if decision.notes else entry.cause
             self.answer(entry.reply_to, reply, cause)
@@ -208,6 +215,19 @@ class Engine:
         self.trace.append(self.now_ms, after.notes)
         if after.entry is not None:
             self.agenda.push(after.entry)
+        if entry.order_key is not None:
+            if after.entry is not None and after.entry.order_key == entry.order_key:
+                self._lines.tried_again(self.agenda, entry.order_key, after.entry.at_ms)
+            else:
+                self._lines.ended(entry.order_key)
+
+    def _stays_in_line(self, entry: Entry) -> bool:
+        """Put a delivery back behind the one before it, if that is being tried again."""
+        until_ms = self._lines.waits_until(self.agenda, entry)
+        if until_ms is None:
+            return False
+        self.agenda.push(replace(entry, at_ms=until_ms))
+        return True
 
     def _skip(self, entry: Entry) -> None:
         """The caller went away: its request consumes nothing, and the next in line is woken instead."""

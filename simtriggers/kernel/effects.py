@@ -159,7 +159,8 @@ class Deliver:
     dead_letter: str | None = None
     context: tuple[tuple[str, str], ...] = ()
     order_key: str | None = None
-    """Deliveries of one key keep their order when ties are shuffled (a FIFO group, a shard and key)."""
+    """Deliveries of one key keep their order, when ties are shuffled and when one of them is retried: those after it
+    wait until it has arrived or was given up (a FIFO group, a shard and key)."""
 
 
 @fixed

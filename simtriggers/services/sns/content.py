@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from typing import Any
 
+from ...aws.deduplication import content_id, is_id
 from ...aws.digests import Attribute, is_binary
 from ...aws.limits import Limit
 from ...kernel.effects import Refused
@@ -76,6 +76,12 @@ def text_for(protocol: str, texts: dict[str, Any]) -> str:
 
 
 def _check_group(entry: PublishEntry, topic: TopicSettings) -> Refused | None:
+    for name, item in (
+        ("MessageGroupId", entry.message_group_id),
+        ("MessageDeduplicationId", entry.message_deduplication_id),
+    ):
+        if item and not is_id(item):  # Unverified: the text
+            return errors.invalid_parameter(f"{name} Reason: it can be 1 to 128 letters, digits and punctuation")
     if not topic.fifo:
         if entry.message_deduplication_id is None:
             return None
@@ -90,9 +96,8 @@ def _check_group(entry: PublishEntry, topic: TopicSettings) -> Refused | None:
 
 
 def deduplication_id(entry: PublishEntry) -> str:
-    """The message's own id, or the SHA-256 of its text."""
-    own = entry.message_deduplication_id
-    return own or hashlib.sha256(entry.message.encode("utf-8", "surrogatepass")).hexdigest()
+    """The message's own id, or that of its text."""
+    return entry.message_deduplication_id or content_id(entry.message)
 
 
 def size_of(entry: PublishEntry) -> int:

@@ -218,6 +218,8 @@ def _to_queue(shapes: Shapes, target: Target, cause: int) -> None:
         digest = filled(shapes.envelope("sqs").digest, target.id)
     if entry.trace_header is not None:
         context.append(("system_attribute:AWSTraceHeader", entry.trace_header))
+    # Unverified: a message that is tried again holds back the later ones of its group, not other groups. AWS says
+    # that a FIFO topic delivers in exactly the order of publishing, and that it retries what failed.
     order_key = None
     # A FIFO topic's group means nothing to a standard queue; a standard topic's makes its queue fair.
     if entry.message_group_id is not None and fifo_queue == shapes.settings.fifo:
@@ -225,7 +227,7 @@ def _to_queue(shapes: Shapes, target: Target, cause: int) -> None:
     if fifo_queue:
         assert notice.deduplication_id is not None
         context.append(("deduplication_id", notice.deduplication_id))
-        order_key = f"{settings.endpoint}/{entry.message_group_id}"
+        order_key = f"{target.arn}/{entry.message_group_id}"
     deliver = Deliver(settings.endpoint, digest, AWS_MANAGED, cause, settings.dead_letter, tuple(context), order_key)
     shapes.decision.effects.append(deliver)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...aws.contracts import Delivery
-from ...aws.limits import Limit
+from ...aws.deduplication import DEDUPLICATION_MS
 from ...kernel.agenda import Entry
 from ...kernel.effects import Decision, Note, Refused, Write, payload
 from ...kernel.ids import Ids
@@ -23,7 +23,6 @@ from .commands import PublishBatch, PublishBatchResult, PublishEntry, PublishFai
 from .fanout import Notice, Target, fan_out
 from .settings import TOPIC, TopicSettings
 
-DEDUPLICATION_MS = Limit(300_000, "Amazon SNS Developer Guide, Message deduplication for FIFO topics")
 FIRST_SEQUENCE_NUMBER = 10**19
 
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -35,7 +34,8 @@ Known = dict[tuple[str, str], PublishResult]
 @dataclass(frozen=True, slots=True)
 class PublishView:
     """A topic (None: there is none), its confirmed subscriptions, and what a FIFO topic knows: how many
-    messages it has had, and the results of those that these ones repeat, by (scope, deduplication id).
+    messages it has had, and the results of those that these ones repeat, by (scope, deduplication id): an id keeps the
+    scope under which it was published, also when the topic's changes.
     `entries` are the messages."""
 
     topic: Resource | None
@@ -70,17 +70,11 @@ def view_publish(read: Reader, entry: Entry) -> PublishView:
         assert row is not None
         published = row[0]
         for each in entries:
-            key = _scope(topic.config, each)
-            found = read.one(store.DUPLICATE, entry.arn, *key, read.now_ms)
+            own = content.deduplication_id(each)
+            found = read.one(store.DUPLICATE, entry.arn, each.message_group_id or "", own, read.now_ms)
             if found is not None:
-                known[key] = PublishResult(found[0], found[1])
+                known[found[0], own] = PublishResult(found[1], found[2])
     return PublishView(topic, entries, tuple(targets), published, known, state[0])
-
-
-def _scope(topic: TopicSettings, entry: PublishEntry) -> tuple[str, str]:
-    """What makes a message of a FIFO topic the same as another."""
-    group = entry.message_group_id or ""
-    return (group if topic.deduplicate_per_group else "", content.deduplication_id(entry))
 
 
 def _entry_of(delivery: Delivery, text: str) -> PublishEntry:
@@ -175,8 +169,8 @@ def _accept(decision: Decision, round_: _Round, message: PublishEntry) -> Publis
     if not settings.fifo:
         notice = Notice(arn, ids.uuid("sns.message_id"), message, round_.now_ms)
     else:
-        scope, deduplication_id = _scope(settings, message)
-        first = round_.known.get((scope, deduplication_id))
+        group, deduplication_id = message.message_group_id or "", content.deduplication_id(message)
+        first = round_.known.get((group, deduplication_id)) or round_.known.get(("", deduplication_id))
         if first is not None:
             details = {"deduplication_id": deduplication_id, "sequence_number": first.sequence_number}
             note = Note(ids.row_id(), "MessageDeduplicated", arn, first.message_id, round_.cause, details)
@@ -186,6 +180,7 @@ def _accept(decision: Decision, round_: _Round, message: PublishEntry) -> Publis
         number = str(FIRST_SEQUENCE_NUMBER + 1000 * round_.published)
         message_id = ids.uuid("sns.message_id")
         notice = Notice(arn, message_id, message, round_.now_ms, number, deduplication_id)
+        scope = group if settings.deduplicate_per_group else ""
         round_.known[scope, deduplication_id] = PublishResult(message_id, number)
         until_ms = round_.now_ms + DEDUPLICATION_MS
         decision.writes += [

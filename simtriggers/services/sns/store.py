@@ -213,8 +213,8 @@ FORGET_TOKENS_OF = Statement("sns.delete_tokens_of", "DELETE FROM sns_tokens WHE
 
 DUPLICATE = Statement(
     "sns.select_duplicate",
-    "SELECT message_id, sequence_number FROM sns_deduplication"
-    " WHERE topic = ? AND scope = ? AND deduplication_id = ? AND until_ms > ? ORDER BY topic",
+    "SELECT scope, message_id, sequence_number FROM sns_deduplication"
+    " WHERE topic = ? AND scope IN ('', ?) AND deduplication_id = ? AND until_ms > ? ORDER BY scope LIMIT 1",
 )
 REMEMBER = Statement(
     "sns.insert_deduplication",

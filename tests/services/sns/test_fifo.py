@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from simtriggers.aws.contracts import RemoveResource
+from simtriggers.engine import snapshots
 from simtriggers.kernel.clock import iso_ms
 from simtriggers.services.sns import commands as c
-from tests.services.sns.world import GONE, NAMES, QUEUE, START_MS, World
+from tests.services.sns.world import DOWN, GONE, NAMES, QUEUE, START_MS, World
 
 FIFO_QUEUE = NAMES.queue("jobs.fifo")
 DAY_MS = 86_400_000
@@ -85,6 +86,16 @@ def test_deduplication(after_ms: int, group: str, scope: str, twice: bool) -> No
     assert messages(world) == (["one", "two"] if twice else ["one"])
     assert (first == second) is not twice
     assert len(world.rows("MessageDeduplicated")) == (0 if twice else 1)
+
+
+@pytest.mark.parametrize("before, after", [("Topic", "MessageGroup"), ("MessageGroup", "Topic")])
+def test_an_id_keeps_the_scope_under_which_it_was_published(before: str, after: str) -> None:
+    world, topic = fifo(fifo_throughput_scope=before)
+    send(world, topic, "one", dedup="d")
+    world.engine.ask(topic, c.SetTopicAttributes("FifoThroughputScope", after))
+    send(world, topic, "same group", dedup="d")
+    send(world, topic, "other group", group="other", dedup="d")
+    assert messages(world) == (["one"] if before == "Topic" else ["one", "other group"])
 
 
 def test_deduplication_within_a_batch() -> None:
@@ -232,3 +243,76 @@ def test_an_archive_keeps_its_topic() -> None:
     assert world.engine.ask(topic, RemoveResource()).code == "InvalidParameter"
     world.engine.ask(topic, c.SetTopicAttributes("ArchivePolicy", "{}"))
     assert world.engine.ask(topic, RemoveResource()) is None
+
+
+# --- failed deliveries --------------------------------------------------------------------------
+
+
+def put(world: World, topic: str, text: str, group: str = "g") -> None:
+    """Publish, and let nothing follow yet."""
+    entry = c.PublishEntry(text, message_group_id=group, message_deduplication_id=text)
+    assert isinstance(world.engine.ask(topic, c.Publish(entry)), c.PublishResult)
+
+
+def test_a_message_that_is_tried_again_holds_back_its_group_and_no_other() -> None:
+    world, topic = fifo({"queue": "jobs.fifo"}, {"queue": "more.fifo"})
+    world.refusals[FIFO_QUEUE] = [DOWN] * 7 + [None]  # type: ignore[list-item]
+    for text in ("a1", "a2"):
+        put(world, topic, text, "a")
+    world.engine.advance(500)
+    put(world, topic, "b1", "b")
+    world.engine.advance(100)
+    put(world, topic, "a3", "a")
+    world.engine.run_until_idle()
+    assert messages(world, NAMES.queue("more.fifo")) == ["a1", "a2", "b1", "a3"], "each subscription for itself"
+    found = messages(world)
+    assert [text for text in found if text[0] == "a"] == ["a1", "a2", "a3"]
+    assert len(found) == 4
+    times = {json.loads(each.text)["Message"]: each.at_ms for each in world.arrived if each.arn == FIFO_QUEUE}
+    assert times["b1"] < times["a1"] == times["a2"] == times["a3"]
+    failed = world.rows("DeliveryFailed")
+    assert {row.subject for row in failed} == {
+        row.subject
+        for row in world.rows("MessagePublished")
+        if world.engine.reader.payload(row.details["payload"]) in ("a1", "b1")
+    }, "those that wait are not tried"
+
+
+def test_what_is_given_up_lets_the_next_one_go() -> None:
+    redrive = {"dead_letter_target": "letters.fifo"}
+    world, topic = fifo({"queue": "jobs.fifo", "redrive_policy": redrive})
+    world.refusals[FIFO_QUEUE] = [DOWN, DOWN, GONE, None]
+    for text in ("one", "two", "three"):
+        put(world, topic, text)
+    world.engine.run_until_idle()
+    assert messages(world, NAMES.queue("letters.fifo")) == ["one"]
+    assert messages(world) == ["two", "three"]
+
+
+@pytest.mark.parametrize("shuffle", range(4))
+def test_shuffled_ties_keep_the_order_of_a_group_that_is_tried_again(shuffle: int) -> None:
+    world = World()
+    world.engine.agenda._shuffle_seed = shuffle
+    topic = world.topic("orders.fifo", {"queue": "jobs.fifo"})
+    world.refusals[FIFO_QUEUE] = [DOWN] * 5 + [None]  # type: ignore[list-item]
+    for number in range(6):
+        put(world, topic, f"{number}", str(number % 2))
+    world.engine.run_until_idle()
+    found = messages(world)
+    assert [text for text in found if int(text) % 2] == ["1", "3", "5"]
+    assert [text for text in found if not int(text) % 2] == ["0", "2", "4"]
+
+
+def test_a_restart_and_a_snapshot_keep_the_line() -> None:
+    world, topic = fifo()
+    world.refusals[FIFO_QUEUE] = [DOWN] * 6 + [None]  # type: ignore[list-item]
+    put(world, topic, "one")
+    world.engine.advance(100)
+    snapshots.restore(world.engine, snapshots.take(world.engine))
+    put(world, topic, "two")
+    world.engine.restart(NAMES.service)
+    world.engine.advance(100)
+    put(world, topic, "three")
+    assert world.arrived == []
+    world.engine.run_until_idle()
+    assert messages(world) == ["one", "two", "three"]
