@@ -223,7 +223,8 @@ class Ended:
 @value
 class HttpRequest:
     """One attempt of a request to an HTTP target. `arn` is who is told the end; `headers` are (name, value)
-    pairs in order; `body` is text. `timeout_ms` is how long the whole answer may take."""
+    pairs in order; `body` is text. `timeout_ms` is how long the whole answer may take. `fault` is what a scenario has
+    declared for it: `("down",)`, `("answers", status)` or `("slow", ms)`."""
 
     request_id: str
     attempt: int
@@ -235,6 +236,7 @@ class HttpRequest:
     body: str
     timeout_ms: int
     cause: int
+    fault: tuple[str, ...] | None = None
 
 
 @command(Overdue.RUN)

@@ -324,7 +324,8 @@ def _invoke(engine: Engine, entry: Entry, effect: fx.Invoke) -> None:
 
 
 def _http(engine: Engine, entry: Entry, effect: fx.Http) -> None:
-    engine.invokes.append(effect.request)
+    request = effect.request
+    engine.invokes.append(engine.faults.request(request, engine.now_ms) if engine.faults else request)
 
 
 _EFFECTS: dict[type[Any], Callable[[Engine, Entry, Any], None]] = {

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ..aws.contracts import Start
+from ..aws.contracts import HttpRequest, Start
 from ..kernel.agenda import FOREVER_MS
 from ..kernel.effects import Refused
 
@@ -42,6 +42,17 @@ class TargetFault:
     until_ms: int = FOREVER_MS
 
 
+@dataclass(frozen=True, slots=True)
+class EndpointFault:
+    """Requests to URLs that begin with `url` and leave in [from_ms, until_ms) end as `fault` says: `("down",)` gets
+    no answer, `("answers", status)` that one, `("slow", ms)` the endpoint's own so much later."""
+
+    url: str
+    fault: tuple[str, ...]
+    from_ms: int = 0
+    until_ms: int = FOREVER_MS
+
+
 _MISSING = Refused("ResourceNotFoundException", "The target does not exist (a declared fault).", status=404)
 _DOWN = Refused("ServiceUnavailable", "The target is down (a declared fault).", status=503, retryable=True)
 
@@ -52,10 +63,11 @@ class FaultPlan:
 
     handlers: tuple[HandlerFault, ...] = ()
     targets: tuple[TargetFault, ...] = ()
+    endpoints: tuple[EndpointFault, ...] = ()
     struck: dict[int, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.handlers or self.targets)
+        return bool(self.handlers or self.targets or self.endpoints)
 
     def delivery(self, arn: str, now_ms: int) -> Refused | None:
         """What a delivery that arrives at `arn` meets instead of its target, or None."""
@@ -63,6 +75,13 @@ class FaultPlan:
             if fault.arn == arn and fault.from_ms <= now_ms < fault.until_ms:
                 return _MISSING if fault.kind == "missing" else _DOWN
         return None
+
+    def request(self, request: HttpRequest, now_ms: int) -> HttpRequest:
+        """The request as it will be sent, with the first fault that applies filled in."""
+        for fault in self.endpoints:
+            if request.url.startswith(fault.url) and fault.from_ms <= now_ms < fault.until_ms:
+                return replace(request, fault=fault.fault)
+        return request
 
     def invocation(self, start: Start, now_ms: int) -> Start:
         """The attempt as it will be run, with the first fault that applies filled in."""

@@ -33,6 +33,22 @@ def ended(
     )
 
 
+def _struck(request: HttpRequest) -> HttpEnded | None:
+    """How a request ends that a declared fault keeps from its endpoint; None: it gets there."""
+    fault = request.fault
+    if fault is None or fault[0] == "slow":
+        return None
+    if fault[0] == "answers":
+        return ended(request, status=int(fault[1]), body="a declared fault", duration_ms=1)
+    assert fault[0] == "down", f"{fault!r} is no fault of an endpoint"
+    return ended(request, error="connection refused: a declared fault", duration_ms=1)
+
+
+def _slow_ms(request: HttpRequest) -> int:
+    """How much longer the endpoint takes, by a declared fault."""
+    return int(request.fault[1]) if request.fault is not None and request.fault[0] == "slow" else 0
+
+
 # --- virtual ------------------------------------------------------------------------------------
 
 
@@ -63,19 +79,25 @@ class VirtualHttp:
         self._engine = engine
 
     def start(self, request: HttpRequest) -> None:
-        """Answer a request, after the stub's delay or at the request's own limit."""
+        """Answer a request, after the stub's delay or at the request's own limit. One that a fault strikes does not
+        reach the stub."""
+        struck = _struck(request)
+        if struck is not None:
+            self._end(request, struck, struck.duration_ms)
+            return
         stub = next((each for each in self.stubs if request.url.startswith(each.url)), None)
         if stub is None:
             self._end(request, ended(request, error="no stub is declared for this URL"), 1)
             return
         answer = stub.responses[min(len(stub.received), len(stub.responses) - 1)]
         stub.received.append(request)
-        if answer.status == 0 or answer.delay_ms > request.timeout_ms:
+        delay_ms = answer.delay_ms + _slow_ms(request)
+        if answer.status == 0 or delay_ms > request.timeout_ms:
             late = ended(request, error="timeout", duration_ms=request.timeout_ms)
             self._end(request, late, request.timeout_ms)
         else:
-            done = ended(request, status=answer.status, body=answer.body, duration_ms=answer.delay_ms)
-            self._end(request, done, answer.delay_ms)
+            done = ended(request, status=answer.status, body=answer.body, duration_ms=delay_ms)
+            self._end(request, done, delay_ms)
 
     def _end(self, request: HttpRequest, end: HttpEnded, after_ms: int) -> None:
         engine = self._engine
@@ -90,10 +112,15 @@ class LiveHttp:
 
     async def run(self, request: HttpRequest) -> HttpEnded:
         """Send a request and wait for its end; never raises for what the network does."""
+        struck = _struck(request)
+        if struck is not None:
+            return struck
         began = time.monotonic()
         seconds = request.timeout_ms / 1000
         end: HttpEnded | None = None
         with anyio.move_on_after(seconds + 0.05):
+            if slow_ms := _slow_ms(request):
+                await anyio.sleep(slow_ms / 1000)
             send = partial(_send, request, seconds)
             end = await anyio.to_thread.run_sync(send, abandon_on_cancel=True)
         took_ms = round((time.monotonic() - began) * 1000)

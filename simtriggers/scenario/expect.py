@@ -17,11 +17,13 @@ from ..project.load import Document
 from ..project.validate import check as check_model
 from ..simulation import Simulation
 from . import conservation
+from . import notified as topics
 from .model import (
     Count,
     Expectation,
     InvocationsExpectation,
     MessagesExpectation,
+    NotificationsExpectation,
     ObjectsExpectation,
     ObjectVersionsExpectation,
     OrderItem,
@@ -179,6 +181,21 @@ def _holds(message: Any, expected: MessagesExpectation) -> bool:
         return False
 
 
+def _notifications(expected: NotificationsExpectation, view: View) -> list[str]:
+    simulation = view.simulation
+    arn = simulation.names.topic(expected.topic)
+    there = topics.notified(view.rows, arn, simulation.engine.reader.payload)
+    wanted = [one for one in there if topics.fits(one, expected)]
+    if _fits(expected, len(wanted)):
+        return []
+    what = f"notifications of {expected.topic}" + (f" to {expected.endpoint}" if expected.endpoint else "")
+    what += f" with message {as_text(expected.message)}" if expected.message is not None else ""
+    what += f" with pattern {as_text(expected.pattern)}" if expected.pattern is not None else ""
+    actual = f"{len(wanted)} of {len(there)} that arrived{topics.described(there, expected)}"
+    rows = [one.row for one in there] or [row for row in view.rows if row.arn == arn]
+    return [_differs(what, _bounds(expected), actual, view, rows)]
+
+
 def _queue_depth(expected: QueueDepthExpectation, view: View) -> list[str]:
     simulation = view.simulation
     counts = simulation.perform(QueueOperations(simulation.names, expected.queue).attributes())
@@ -280,6 +297,7 @@ def _nothing_stuck(_: bool, view: View) -> list[str]:
 _CHECKS: dict[str, Callable[[Any, View], list[str]]] = {
     "invocations": _invocations,
     "messages": _messages,
+    "notifications": _notifications,
     "queue_depth": _queue_depth,
     "objects": _objects,
     "object_versions": _object_versions,

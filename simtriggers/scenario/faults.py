@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from ..aws.arn import Names
-from ..engine.faults import FaultPlan, HandlerFault, TargetFault
+from ..engine.faults import EndpointFault, FaultPlan, HandlerFault, TargetFault
 from ..kernel.agenda import FOREVER_MS
 from ..project.model import Resources
-from .model import Fault, Times, Window
+from .fault_model import Fault, Times
 
 
 def fault_plan(faults: tuple[Fault, ...], names: Names, resources: Resources, start_ms: int) -> FaultPlan:
     """The plan of a scenario that starts at `start_ms`."""
-    handlers = tuple(_handler(fault, names) for fault in faults if fault.function is not None)
+    handlers = tuple(_handler(fault, names, start_ms) for fault in faults if fault.function is not None)
     targets = tuple(_target(fault, names, resources, start_ms) for fault in faults if fault.target is not None)
-    return FaultPlan(handlers, targets)
+    endpoints = tuple(_endpoint(fault, start_ms) for fault in faults if fault.endpoint is not None)
+    return FaultPlan(handlers, targets, endpoints)
 
 
-def _handler(fault: Fault, names: Names) -> HandlerFault:
+def _handler(fault: Fault, names: Names, start_ms: int) -> HandlerFault:
     assert fault.function is not None
     arn = names.function(fault.function)
     if fault.slow is not None:
-        return HandlerFault(arn, ("slow", str(fault.slow)), fault.first)
+        return HandlerFault(arn, ("slow", str(fault.slow.by)), fault.first, *_times(fault, start_ms))
     if fault.fails is not None:
         return HandlerFault(arn, ("error", fault.error.type, fault.error.message), _first(fault.fails))
     if fault.times_out is not None:
@@ -36,10 +37,21 @@ def _first(struck: str | Times) -> int | None:
 def _target(fault: Fault, names: Names, resources: Resources, start_ms: int) -> TargetFault:
     assert fault.target is not None
     arn = names.queue(fault.target) if fault.target in resources.queues else names.function(fault.target)
-    window = fault.missing if fault.missing is not None else fault.down
-    kind = "missing" if fault.missing is not None else "down"
-    if not isinstance(window, Window):
-        return TargetFault(arn, kind)
+    return TargetFault(arn, "missing" if fault.missing is not None else "down", *_times(fault, start_ms))
+
+
+def _endpoint(fault: Fault, start_ms: int) -> EndpointFault:
+    assert fault.endpoint is not None
+    what: tuple[str, ...] = ("down",)
+    if fault.answers is not None:
+        what = ("answers", str(fault.answers.status))
+    elif fault.slow is not None:
+        what = ("slow", str(fault.slow.by))
+    return EndpointFault(fault.endpoint, what, *_times(fault, start_ms))
+
+
+def _times(fault: Fault, start_ms: int) -> tuple[int, int]:
+    """From when until when it holds."""
+    window = fault.window()
     from_ms = start_ms + window.from_
-    until_ms = FOREVER_MS if window.for_ is None else from_ms + window.for_
-    return TargetFault(arn, kind, from_ms, until_ms)
+    return from_ms, FOREVER_MS if window.for_ is None else from_ms + window.for_

@@ -6,16 +6,19 @@ the store when everything has come to rest.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from ..aws.event_pattern import PatternError, compile_pattern
 from ..aws.quantities import Milliseconds, Seconds, Settings, parse_duration_ms
 from ..explain.wording import TEMPLATES
 from ..kernel.clock import parse_iso
 from ..project.load import suggest
 from ..project.model import Account, Region, Resources
 from ..simulation import START
+from .fault_model import Fault
 from .object_steps import (
     CopyObjectStep,
     DeleteObjectStep,
@@ -192,72 +195,6 @@ class Step(Settings):
         return next(name for name in ACTS if name in self.model_fields_set)
 
 
-# --- faults -------------------------------------------------------------------------------------
-
-
-class Times(Settings):
-    """How many attempts a fault strikes: the `first` n."""
-
-    first: Annotated[int, Field(ge=1, strict=True)]
-
-
-Struck = Literal["always"] | Times
-
-
-class Raised(Settings):
-    """The exception that a failing handler raises."""
-
-    type: str = "InjectedFault"
-    message: str = "declared in the scenario's faults"
-
-
-class Window(Settings):
-    """From a time after the start, for a while; without `for` until the end."""
-
-    from_: Annotated[Milliseconds, Field(alias="from")] = 0
-    for_: Annotated[Milliseconds | None, Field(alias="for")] = None
-
-
-class Fault(Settings):
-    """What goes wrong. Of a function: `fails`, `times_out` or `exits` for the `first` attempts or `always`,
-    or `slow` by a time. Of a target (a queue or a function, by name): `missing` or `down` for a while."""
-
-    function: str | None = None
-    target: str | None = None
-    fails: Struck | None = None
-    times_out: Struck | None = None
-    exits: Struck | None = None
-    slow: Milliseconds | None = None
-    error: Raised = Raised()
-    first: Annotated[int, Field(ge=1, strict=True)] | None = None
-    missing: Window | Literal[True] | None = None
-    down: Window | Literal[True] | None = None
-
-    @field_validator("fails", "times_out", "exits", mode="before")
-    @classmethod
-    def _number(cls, item: Any) -> Any:
-        if isinstance(item, int) and not isinstance(item, bool) and item > 0:
-            raise ValueError(f"{item} alone could be the first {item} or the attempt {item}; write {{first: {item}}}")
-        return item
-
-    @model_validator(mode="after")
-    def _whole(self) -> Fault:
-        handler = [name for name in ("fails", "times_out", "exits", "slow") if getattr(self, name) is not None]
-        target = [name for name in ("missing", "down") if getattr(self, name) is not None]
-        if (self.function is None) == (self.target is None):
-            raise ValueError("a fault is of a function or of a target; write function: NAME or target: NAME")
-        wanted, found, others = (
-            ("fails, times_out, exits, slow", handler, target)
-            if self.function is not None
-            else ("missing, down", target, handler)
-        )
-        if len(found) != 1 or others:
-            raise ValueError(f"what goes wrong is one of {wanted}; write exactly one of them")
-        if self.first is not None and self.slow is None:
-            raise ValueError("first beside the fault belongs to slow; write fails: {first: 2}")
-        return self
-
-
 # --- expectations -------------------------------------------------------------------------------
 
 
@@ -290,6 +227,30 @@ class MessagesExpectation(Count):
     queue: str
     body: Any = None
     attributes: dict[str, str] = {}
+
+
+class NotificationsExpectation(Count):
+    """Notifications of a topic that reached their endpoints: how many, which `endpoint` (a queue's or function's
+    name, a URL, an address or a number) and `protocol`, and what they hold: `message` (a text, or JSON that it must be
+    equal to), `subject`, `attributes`, or an event `pattern` over all of it."""
+
+    topic: str
+    endpoint: str | None = None
+    protocol: str | None = None
+    message: Any = None
+    subject: str | None = None
+    attributes: dict[str, str] = {}
+    pattern: dict[str, Any] | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _valid(cls, pattern: dict[str, Any] | None) -> dict[str, Any] | None:
+        if pattern is not None:
+            try:
+                compile_pattern(json.dumps(pattern))
+            except (PatternError, TypeError) as error:
+                raise ValueError(f"it is no event pattern: {str(error).splitlines()[0]}") from None
+        return pattern
 
 
 class QueueDepthExpectation(Settings):
@@ -356,6 +317,7 @@ class OrderItem(Settings):
 EXPECTATIONS = (
     "invocations",
     "messages",
+    "notifications",
     "queue_depth",
     "objects",
     "object_versions",
@@ -380,12 +342,13 @@ class Expectation(Settings):
     """One thing that must hold at the end."""
 
     NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("notifications", "events", "cost", "pattern"),
+        ("events", "cost", "pattern"),
         "this expectation comes with a later version",
     )
 
     invocations: InvocationsExpectation | None = None
     messages: MessagesExpectation | None = None
+    notifications: NotificationsExpectation | None = None
     queue_depth: QueueDepthExpectation | None = None
     objects: ObjectsExpectation | None = None
     object_versions: ObjectVersionsExpectation | None = None

@@ -33,6 +33,11 @@ def unknown_names(document: Document, known: Mapping[str, list[str]]) -> list[Us
                 name = mapping.get(key)
                 if isinstance(name, str) and section in known and name not in known[section]:
                     found.append(_unknown(document, (*path, key), section[:-1], known[section], section))
+            if path[-1] == "notifications" and {"queues", "functions"} <= known.keys():
+                endpoint, both = mapping.get("endpoint"), [*known["queues"], *known["functions"]]
+                # A typo would make any count of 0 true; URLs, addresses, numbers and ARNs are not the project's.
+                if isinstance(endpoint, str) and not {":", "@", "+"} & set(endpoint) and endpoint not in both:
+                    found.append(_unknown(document, (*path, "endpoint"), "queue or function", both, ""))
             if place[0] != "faults" or path != place or not {"queues", "functions"} <= known.keys():
                 continue
             both = [*known["queues"], *known["functions"]]
