@@ -315,20 +315,20 @@ class AsyncSimulation:
 
     def queue(self, name: str) -> AsyncQueue:
         """A queue by its name."""
-        return AsyncQueue(self.simulation.queue(name)._operations, self.perform)
+        return AsyncQueue(self.simulation.queue(name).operations, self.perform)
 
     def topic(self, name: str) -> AsyncTopic:
         """A topic by its name."""
-        return AsyncTopic(self.simulation.topic(name)._operations, self.perform)
+        return AsyncTopic(self.simulation.topic(name).operations, self.perform)
 
     @property
     def sns(self) -> AsyncNotifications:
         """SNS itself."""
-        return AsyncNotifications(self.simulation.sns._operations, self.perform)
+        return AsyncNotifications(self.simulation.sns.operations, self.perform)
 
     def bucket(self, name: str) -> AsyncBucket:
         """A bucket by its name."""
-        return AsyncBucket(self.simulation.bucket(name)._operations, self.perform)
+        return AsyncBucket(self.simulation.bucket(name).operations, self.perform)
 
     async def invoke(self, function: str, event: Any = None, **options: Any) -> InvocationResult:
         """Invoke a function by its name."""
