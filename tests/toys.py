@@ -8,13 +8,9 @@ from typing import Any
 
 from simtriggers.aws.contracts import (
     Code,
-    Delivery,
     Ended,
-    PutResource,
-    RemoveResource,
     Start,
 )
-from simtriggers.kernel import resources
 from simtriggers.kernel.agenda import Entry
 from simtriggers.kernel.codec import Overdue, command, decode, encode, value
 from simtriggers.kernel.effects import (
@@ -26,7 +22,6 @@ from simtriggers.kernel.effects import (
     Deliver,
     Invoke,
     Note,
-    Park,
     Refused,
     Reply,
     ReplyTo,
@@ -34,179 +29,19 @@ from simtriggers.kernel.effects import (
     ReturnAddress,
     Statement,
     Timer,
-    Wake,
     Write,
     payload,
 )
 from simtriggers.kernel.ids import Ids
-from simtriggers.kernel.service import Description, Invariant, Reader, Rule, Service
-
-START_MS = 1_768_478_400_000
-"""2026-01-15T12:00:00Z."""
-
-
-def mailbox_arn(name: str) -> str:
-    return f"arn:aws:mailbox:us-east-1:123456789012:{name}"
-
-
-def counter_arn(name: str) -> str:
-    return f"arn:aws:counter:us-east-1:123456789012:{name}"
-
-
-def service_arn(name: str) -> str:
-    return f"arn:aws:{name}:us-east-1:123456789012:*"
-
-
-# --- mailbox ------------------------------------------------------------------------------------
-
-
-@command(Overdue.RUN)
-class Post:
-    """Put a letter in; replies with its id."""
-
-    body: str
-
-
-@command(Overdue.RUN)
-class Take:
-    """Take one letter, waiting until `until_ms` (None: for ever). Replies with `Letters`."""
-
-    until_ms: int | None = None
-
-
-@command(Overdue.RUN)
-class Letters:
-    """The bodies taken; empty when none came in time."""
-
-    bodies: tuple[str, ...]
-
-
-_LETTERS = """
-CREATE TABLE letters (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    mailbox TEXT NOT NULL,
-    payload TEXT NOT NULL,
-    cause INTEGER NOT NULL
-) STRICT;
-CREATE INDEX letters_by_mailbox ON letters (mailbox, id);
-"""
-_NEXT_LETTER = Statement(
-    "mailbox.next_letter", "SELECT id, payload, cause FROM letters WHERE mailbox = ? ORDER BY id LIMIT 1"
-)
-_NEXT_ID = Statement("mailbox.last_id", "SELECT seq FROM sqlite_sequence WHERE name = 'letters'")
-_PUT_LETTER = Statement("mailbox.put_letter", "INSERT INTO letters (mailbox, payload, cause) VALUES (?, ?, ?)")
-_DROP_LETTER = Statement("mailbox.drop_letter", "DELETE FROM letters WHERE id = ?")
-
-
-def _key(arn: str) -> str:
-    return f"letters/{arn}"
-
-
-def _view_post(read: Reader, entry: Entry) -> int:
-    row = read.one(_NEXT_ID)
-    return 1 + (row[0] if row else 0)
-
-
-def _decide_post(view: int, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    letter = payload(entry.command.body)
-    note = Note(ids.row_id(), "LetterPosted", entry.arn, str(view), entry.cause, {"payload": letter.digest})
-    return Decision(
-        reply=view,
-        writes=[Write(_PUT_LETTER, (entry.arn, letter.digest, note.id))],
-        effects=[Wake(_key(entry.arn))],
-        notes=[note],
-        payloads=[letter],
-    )
-
-
-def _view_delivery(read: Reader, entry: Entry) -> tuple[str, int]:
-    found = read.resource(entry.arn)
-    return (found.config if found else "open", _view_post(read, entry))
-
-
-def _decide_delivery(view: tuple[str, int], entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    accepts, number = view
-    if accepts == "never":
-        return Decision(reply=Refused("AccessDenied", "This mailbox takes nothing.", 403))
-    if accepts == "busy":
-        return Decision(reply=Refused("Throttled", "This mailbox is busy.", 429, retryable=True))
-    details = {
-        "payload": entry.command.payload,
-        "attempt": entry.command.attempt,
-        **dict(entry.command.context),
-    }
-    note = Note(ids.row_id(), "LetterDelivered", entry.arn, str(number), entry.cause, details)
-    return Decision(
-        writes=[Write(_PUT_LETTER, (entry.arn, entry.command.payload, note.id))],
-        effects=[Wake(_key(entry.arn))],
-        notes=[note],
-    )
-
-
-def _view_take(read: Reader, entry: Entry) -> tuple[int, str, int] | None:
-    row = read.one(_NEXT_LETTER, entry.arn)
-    return None if row is None else (row[0], read.payload(row[1]), row[2])
-
-
-def _decide_take(view: tuple[int, str, int] | None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    until_ms = entry.command.until_ms
-    if view is not None:
-        letter, body, cause = view
-        note = Note(ids.row_id(), "LetterTaken", entry.arn, str(letter), cause, {"by": ids.uuid("mailbox.taker")})
-        return Decision(reply=Letters((body,)), writes=[Write(_DROP_LETTER, (letter,))], notes=[note])
-    if until_ms is not None and until_ms <= now_ms:
-        return Decision(reply=Letters(()))
-    return Decision(reply=PARKED, effects=[Park(_key(entry.arn), entry.command, until_ms)])
-
-
-def _no_view(read: Reader, entry: Entry) -> None:
-    return None
-
-
-def _decide_put(view: None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    item: PutResource = entry.command
-    write = resources.put(
-        entry.arn,
-        service="mailbox",
-        kind="mailbox",
-        name=item.name,
-        config=item.config,
-        declared_by=item.declared_by,
-        now_ms=now_ms,
-    )
-    return Decision(reply=1, writes=[write], touched=[entry.arn])
-
-
-def _decide_remove(view: None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    return Decision(writes=[resources.remove(entry.arn)], touched=[entry.arn])
-
-
-def _describe(read: Reader, arn: str) -> Description | None:
-    found = read.resource(arn)
-    return None if found is None else Description(arn, "mailbox", fifo=found.config == "fifo")
-
-
-MAILBOX = Service(
-    "mailbox",
-    {
-        Post: Rule(_view_post, _decide_post),
-        Take: Rule(_view_take, _decide_take),
-        Delivery: Rule(_view_delivery, _decide_delivery),
-        PutResource: Rule(_no_view, _decide_put),
-        RemoveResource: Rule(_no_view, _decide_remove),
-    },
-    migrations=[_LETTERS],
-    parsers={"mailbox": lambda config: str(config["accepts"])},
-    describe=_describe,
-    invariants=[
-        Invariant(
-            "a letter has a text",
-            "SELECT id FROM letters WHERE payload NOT IN (SELECT digest FROM payloads) ORDER BY id",
-        )
-    ],
-    payload_columns=[("letters", "payload")],
-)
-
+from simtriggers.kernel.service import Reader, Rule, Service
+from tests.toy_mailbox import MAILBOX as MAILBOX
+from tests.toy_mailbox import START_MS as START_MS
+from tests.toy_mailbox import Letters as Letters
+from tests.toy_mailbox import Post as Post
+from tests.toy_mailbox import Take as Take
+from tests.toy_mailbox import counter_arn as counter_arn
+from tests.toy_mailbox import mailbox_arn as mailbox_arn
+from tests.toy_mailbox import service_arn as service_arn
 
 # --- counter ------------------------------------------------------------------------------------
 
@@ -265,6 +100,22 @@ class Ring:
 
 
 @command(Overdue.RUN)
+class Plan:
+    """Set a timer for a Tidy."""
+
+    key: str
+    at_ms: int
+    place: str
+
+
+@command(Overdue.COALESCE)
+class Tidy:
+    """Count one: upkeep that is done once, however often it was due."""
+
+    place: str
+
+
+@command(Overdue.RUN)
 class Forget:
     """Cancel a timer."""
 
@@ -307,6 +158,10 @@ _ASKED = Statement("counter.asked", "SELECT asked FROM asks WHERE request = ?")
 _OPEN_ASKS = Statement("counter.open_asks", "SELECT request FROM asks ORDER BY request")
 _ANSWERED = Statement("counter.answered", "DELETE FROM asks WHERE request = ?")
 _WRONG = Statement("counter.wrong", "INSERT INTO no_such_table VALUES (?)")
+
+
+def _no_view(read: Reader, entry: Entry) -> None:
+    return None
 
 
 def _view_count(read: Reader, entry: Entry) -> int:
@@ -369,6 +224,26 @@ def _decide_ring(view: int, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
         again = Timer(item.key, now_ms + item.every_ms, item, note.id, background=item.background)
         decision.effects.append(again)
     return decision
+
+
+def _decide_missed(view: int, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    item: Ring = entry.command
+    note = Note(ids.row_id(), "Missed", entry.arn, item.key, entry.cause, {"due_ms": entry.at_ms})
+    decision = Decision(notes=[note])
+    if item.every_ms:
+        next_ms = now_ms + item.every_ms - (now_ms - entry.at_ms) % item.every_ms
+        decision.effects.append(Timer(item.key, next_ms, item, note.id, background=item.background))
+    return decision
+
+
+def _decide_plan(view: None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    item: Plan = entry.command
+    return Decision(effects=[Timer(item.key, item.at_ms, Tidy(item.place), entry.cause, background=True)])
+
+
+def _decide_tidy(view: int, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    note = Note(ids.row_id(), "Tidied", entry.arn, entry.command.place, entry.cause, {"due_ms": entry.at_ms})
+    return Decision(writes=[Write(_SET, (entry.arn, view + 1))], notes=[note])
 
 
 def _decide_forget(view: None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
@@ -478,7 +353,9 @@ COUNTER = Service(
         Refused: _answer,
         Send: Rule(_no_view, _decide_send),
         Remind: Rule(_no_view, _decide_remind),
-        Ring: Rule(_view_count, _decide_ring),
+        Ring: Rule(_view_count, _decide_ring, _decide_missed),
+        Plan: Rule(_no_view, _decide_plan),
+        Tidy: Rule(_view_count, _decide_tidy),
         Forget: Rule(_no_view, _decide_forget),
         Work: Rule(_no_view, _decide_work),
         Ended: Rule(_view_ended, _decide_ended),

@@ -1,11 +1,13 @@
 """A live batch: everything due and every waiting command, stepped in one transaction and committed once.
 
 Runs in the database connection's thread. What may leave (replies, invokes, trace rows) is returned, and
-leaves after the commit only. A batch is bounded by time, not by count.
+leaves after the commit only. A batch is bounded by time, not by count. When the database cannot be read
+after a rollback, the runner is *adrift*: memory does not know what it holds, and reading is tried again first.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from dataclasses import dataclass, field
@@ -19,6 +21,9 @@ from . import agenda_store
 from .agenda_store import EngineRow
 from .database import refused
 from .engine import Engine
+from .overdue import TOLERANCE_MS, Lateness
+
+_log = logging.getLogger("simtriggers")
 
 BUDGET_S = 0.005
 _CHECK_EVERY = 16
@@ -46,15 +51,28 @@ class Outcome:
 
 
 class BatchRunner:
-    """Runs batches on an engine whose agenda tracks its changes."""
+    """Runs batches on an engine whose agenda tracks its changes.
 
-    def __init__(self, engine: Engine, *, incarnation: int, ids: dict[str, int] | None = None) -> None:
+    `adrift`: the database could not be read after a rollback; `run` tries that again before anything else.
+    `tolerance_ms`: see `overdue.Lateness`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        incarnation: int,
+        ids: dict[str, int] | None = None,
+        tolerance_ms: int = TOLERANCE_MS,
+    ) -> None:
         self._engine = engine
         self._incarnation = incarnation
         self._ids = ids or {}
         self._data_version = -1
         self._begun = False
         self._ahead_ms = 0
+        self._late = Lateness(tolerance_ms)
+        self.adrift = False
 
     def run(self, submitted: list[Submitted], clock_ms: int, *, ahead_ms: int = 0) -> Outcome:
         """Step `submitted` and all that is due at `clock_ms`, and commit.
@@ -63,9 +81,11 @@ class BatchRunner:
 
         When applying fails, the batch is rolled back and run again, one entry a transaction; an entry that
         fails again is kept in `failed_steps`. Raises sqlite3.Error when the database refuses to commit (see
-        database.refused): nothing has changed then, and the same `submitted` may be given again.
+        database.refused) or to be read: nothing has changed then, and the same `submitted` may be given again.
         """
         engine = self._engine
+        if self.adrift:
+            self._reload()
         self._ahead_ms = ahead_ms
         engine.now_ms = max(engine.now_ms, clock_ms)
         engine.reader.now_ms = engine.now_ms
@@ -76,6 +96,8 @@ class BatchRunner:
             self._roll_back()
             if refused(error):
                 raise
+            if self.adrift:
+                raise sqlite3.OperationalError("the database cannot be read after a failed step") from error
             outcome = self._one_by_one(submitted)
         outcome.rows = begun.rows + outcome.rows
         return outcome
@@ -107,9 +129,16 @@ class BatchRunner:
             if count % _CHECK_EVERY == _CHECK_EVERY - 1 and time.perf_counter() > ends or count == limit:
                 more = True
                 break
+            seq = entry.seq
             engine.agenda.pop()
-            engine.step(entry)
             count += 1
+            if entry.at_ms < engine.now_ms and not self._late.admits(
+                entry, now_ms=engine.now_ms, next_seq=engine.agenda.next_seq, seq=seq
+            ):
+                continue
+            engine.step(entry)
+        if not more:
+            self._late.forget()
         return self._commit(more)
 
     def _one_by_one(self, submitted: list[Submitted]) -> Outcome:
@@ -125,7 +154,7 @@ class BatchRunner:
                 _extend(total, self._one_transaction([], limit=1))
             except Exception as error:  # this is the one, unless it is the database
                 self._roll_back()
-                if refused(error) or not self._put_aside(type_name(entry.command), error, total):
+                if refused(error) or self.adrift or not self._put_aside(type_name(entry.command), error, total):
                     break  # all that is left is in the database: the next batch takes it
         total.more = True
         return total
@@ -186,15 +215,27 @@ class BatchRunner:
     def _roll_back(self) -> None:
         """Make memory equal to the database again."""
         engine = self._engine
-        if engine.connection.in_transaction:
-            engine.connection.execute("ROLLBACK")
         engine.trace.discard()
         engine.reader.forget_all()
         engine.replies, engine.invokes = [], []
+        self._late.forget()
+        self.adrift = True
+        try:
+            self._reload()
+        except sqlite3.Error:
+            _log.exception("the database cannot be read after a rollback; it is tried again")
+
+    def _reload(self) -> None:
+        """Read what memory must hold. Raises sqlite3.Error; the runner stays adrift then."""
+        engine = self._engine
+        if engine.connection.in_transaction:
+            engine.connection.execute("ROLLBACK")
         row = agenda_store.read_engine_row(engine.connection)
+        agenda = Agenda(next_seq=row.next_seq, track=True)
+        agenda_store.load(engine.connection, agenda, drop_callers=False)
         engine.ids.next_row = row.next_row
-        engine.agenda = Agenda(next_seq=row.next_seq, track=True)
-        agenda_store.load(engine.connection, engine.agenda, drop_callers=False)
+        engine.agenda = agenda
+        self.adrift = False
 
 
 def _extend(total: Outcome, part: Outcome) -> None:

@@ -154,7 +154,8 @@ class Engine:
             if rule is None:
                 raise TypeError(f"{service.name} has no rule for the answer {type_name(command)}")
             view = rule.view(self.reader, entry)
-            return rule.decide(view, entry, now_ms=self.now_ms, ids=self.ids)
+            decide = rule.missed if entry.missed and rule.missed is not None else rule.decide
+            return decide(view, entry, now_ms=self.now_ms, ids=self.ids)
         except sqlite3.Error:
             raise
         except Exception as error:  # a defect in a rule must not stop a live simulator

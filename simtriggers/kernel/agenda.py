@@ -26,7 +26,8 @@ class Entry:
     it is not on the agenda.
 
     `request` is the token of the Call that this entry answers; `deadline_ms` is when a parked entry
-    gives up (None: never); `order_key` names entries whose mutual order is promised.
+    gives up (None: never); `order_key` names entries whose mutual order is promised. `missed` is set when it is
+    taken so late that its turn counts as missed.
     """
 
     at_ms: int
@@ -42,6 +43,7 @@ class Entry:
     order_key: str | None = None
     background: bool = False
     seq: int = 0
+    missed: bool = False
 
 
 class Agenda:

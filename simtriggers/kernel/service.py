@@ -82,10 +82,12 @@ class Decide(Protocol):
 
 @dataclass(frozen=True)
 class Rule:
-    """The two parts of one command."""
+    """The two parts of one command. `missed` decides instead for a turn that was missed: every command that is
+    skipped when overdue has it."""
 
     view: View
     decide: Decide
+    missed: Decide | None = None
 
 
 @dataclass(frozen=True)

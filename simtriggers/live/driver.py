@@ -25,6 +25,7 @@ from ..engine.batches import BatchRunner, Outcome, Submitted
 from ..engine.database import StateLock, SteppingConnection, explain, explained, open_file
 from ..engine.engine import Engine
 from ..engine.faults import CrashPoints
+from ..engine.overdue import TOLERANCE_MS
 from ..engine.retention import trim
 from ..engine.router import Router
 from ..engine.schema import migrate
@@ -154,7 +155,8 @@ class LiveEngine:
         agenda = Agenda(next_seq=row.next_seq, track=True)
         self.engine = Engine(raw, Router(self._services), ids=ids, agenda=agenda, trace=self.trace, strict=False)
         self.engine.now_ms = row.now_ms
-        self._batches = BatchRunner(self.engine, incarnation=row.incarnation, ids=row.ids)
+        late_ms = round(TOLERANCE_MS * max(1.0, self._speed))
+        self._batches = BatchRunner(self.engine, incarnation=row.incarnation, ids=row.ids, tolerance_ms=late_ms)
         await self._connection.hop(lambda db: agenda_store.load(db, agenda, drop_callers=True))
         self.engine.now_ms = max(row.now_ms, self.clock.now_ms())
         self.engine.root_cause = self.engine.note("Started", "run", 0, {"incarnation": row.incarnation})
@@ -295,6 +297,8 @@ class LiveEngine:
                 await self._wait(due_ms)
 
     def _next_due_ms(self) -> int:
+        if self._batches.adrift:
+            return 0  # nobody knows what is due: the next batch finds out, or fails again
         entry = self.engine.agenda.peek()
         return FOREVER_MS if entry is None else entry.at_ms
 

@@ -16,15 +16,17 @@ import anyio.abc
 import pytest
 
 from simtriggers.aws.contracts import PutLogEvents
+from simtriggers.engine import agenda_store
 from simtriggers.errors import StateError
 from simtriggers.kernel.effects import payload
 from simtriggers.kernel.trace import TraceRow
 from simtriggers.live.driver import Stopped
 from simtriggers.services.logs import service as logs
-from tests.live.engine_world import HOUR_MS, NAMES, A, C, Handlers, engine, go, impatient, running, total, until
+from tests.engine.test_adrift import Unreadable
+from tests.live.engine_world import HOUR_MS, NAMES, A, C, Handlers, engine, go, impatient, rang, running, total, until
 from tests.live.running import environment, query
 from tests.patience import PATIENCE_S
-from tests.toys import TOYS, Add, Post, Remind, Take, Work
+from tests.toys import TOYS, Add, Fail, Post, Remind, Take, Work
 
 pytestmark = pytest.mark.live
 
@@ -382,6 +384,25 @@ def test_a_loop_that_dies_fails_everybody_who_waits(tmp_path: Path) -> None:
             await live.advance(1)
         async with running(tmp_path) as live:
             assert await live.submit(C, Add()) == 1
+
+    go(main)
+
+
+def test_a_database_that_cannot_be_read_for_a_while_after_a_failed_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The timer that is due is not forgotten with the agenda that could not be read, though nothing arrives."""
+    unreadable = Unreadable(2)
+
+    async def main() -> None:
+        problems: list[str] = []
+        async with running(tmp_path, on_problem=problems.append) as live:
+            await live.submit(C, Remind("k", live.clock.now_ms() + 500))
+            monkeypatch.setattr(agenda_store, "load", unreadable)
+            live.post(C, Fail("constraint"))
+            await until(lambda: rang(tmp_path))
+        assert unreadable.left == 0
+        assert len(problems) == 2
 
     go(main)
 

@@ -24,8 +24,6 @@ from .records import scheduled_event
 
 SERVICE_NAME = "events"
 TIMER = "schedule"
-LATE_MS = 60_000
-"""A turn later than this is missed: rules fire within their minute."""
 
 
 def view_rule(read: Reader, entry: Entry) -> Resource | None:
@@ -108,14 +106,12 @@ def decide_remove(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids)
 
 
 def decide_fires(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    """A turn of the schedule: send the event to every target, or note that the turn was missed."""
+    """A turn of the schedule: send the event to every target."""
     if view is None or not view.wired or not view.config.enabled:
         # Stopped within the same batch, after this turn had been taken.
         return Decision()
     settings: RuleSettings = view.config
     scheduled_ms: int = entry.command.scheduled_ms
-    if now_ms - scheduled_ms > LATE_MS:
-        return _missed(settings, entry, scheduled_ms, now_ms=now_ms, ids=ids)
     arn = entry.arn
     event_id = ids.uuid("events.event_id")
     scheduled = iso_s(scheduled_ms)
@@ -142,8 +138,12 @@ def decide_fires(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) 
     return decision
 
 
-def _missed(settings: RuleSettings, entry: Entry, scheduled_ms: int, *, now_ms: int, ids: Ids) -> Decision:
+def decide_missed(view: Resource | None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """Nothing was running when the turn was due: it and those since are not made up for."""
+    if view is None or not view.wired or not view.config.enabled:
+        return Decision()
+    settings: RuleSettings = view.config
+    scheduled_ms: int = entry.command.scheduled_ms
     count, last_ms = turns_between(settings.schedule, scheduled_ms, now_ms)
     details = {"count": count, "first": iso_s(scheduled_ms), "last": iso_s(last_ms)}
     decision = Decision(notes=[_note("ScheduleMissed", entry, ids, details)])

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from simtriggers.aws.arn import Names
 from simtriggers.aws.contracts import PutResource, RemoveResource
+from simtriggers.engine.overdue import Lateness
 from simtriggers.kernel import resources
 from simtriggers.kernel.agenda import ORDINARY, Agenda, Entry
 from simtriggers.kernel.clock import parse_iso
@@ -61,8 +62,12 @@ class World:
     def sleep(self, until_ms: int) -> None:
         """The process is down: time passes, and what was due is taken afterwards."""
         self.now_ms = until_ms
+        late = Lateness()
         while (entry := self.agenda.peek()) is not None and entry.at_ms <= until_ms:
-            self._step(self.agenda.pop())
+            seq = entry.seq
+            self.agenda.pop()
+            assert late.admits(entry, now_ms=until_ms, next_seq=self.agenda.next_seq, seq=seq)
+            self._step(entry)
 
     def turn(self) -> Entry | None:
         return self.agenda.peek()
@@ -73,7 +78,9 @@ class World:
     def _step(self, entry: Entry | None) -> Decision:
         assert entry is not None
         rule = SERVICE.rules[type(entry.command)]
-        decision = rule.decide(rule.view(self, entry), entry, now_ms=self.now_ms, ids=self.ids)  # type: ignore[arg-type]
+        decide = rule.missed if entry.missed else rule.decide
+        assert decide is not None
+        decision = decide(rule.view(self, entry), entry, now_ms=self.now_ms, ids=self.ids)  # type: ignore[arg-type]
         for write in decision.writes:
             self._write(write.statement, write.rows)
         self.payloads |= {item.digest: item.body for item in decision.payloads}
