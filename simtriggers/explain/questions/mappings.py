@@ -143,7 +143,7 @@ def record_of(
         trace_header=None,
         md5_of_body=md5_of_body(body),
         md5_of_attributes=None,
-        sender_id=DEFAULT_SENDER_ID,
+        sender_id=sent.details.get("sender_id", DEFAULT_SENDER_ID),
         sent_ms=sent.at_ms,
         visible_ms=0,
         receive_count=count,

@@ -34,11 +34,11 @@ OF_GROUP = Statement(
 _IS_HEAD = "NOT EXISTS (SELECT 1 FROM sqs_messages AS o WHERE o.queue = {queue} AND o.group_id = {group})"
 INSERT_FIFO = Statement(
     "sqs.insert_fifo_message",
-    "INSERT INTO sqs_messages (queue, message_id, payload, size, attributes, trace_header, md5_of_body,"
+    "INSERT INTO sqs_messages (queue, message_id, payload, filling, size, attributes, trace_header, md5_of_body,"
     " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, cause, group_id,"
     " deduplication_id, sequence, head)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0, 0, ?12, ?13, ?14, ?15, "
-    + _IS_HEAD.format(queue="?1", group="?13")
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0, ?13, ?14, ?15, ?16, "
+    + _IS_HEAD.format(queue="?1", group="?14")
     + ")",
 )
 PROMOTE = Statement(
@@ -49,11 +49,11 @@ PROMOTE = Statement(
 """Queue and group: its first message becomes the head."""
 MOVE_FIFO = Statement(
     "sqs.move_fifo_message",
-    "INSERT INTO sqs_messages (queue, message_id, payload, size, attributes, trace_header, md5_of_body,"
+    "INSERT INTO sqs_messages (queue, message_id, payload, filling, size, attributes, trace_header, md5_of_body,"
     " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, first_received_ms,"
     " dead_letter_source, cause, group_id, deduplication_id, sequence, head)"
-    " SELECT ?1, message_id, payload, size, attributes, trace_header, md5_of_body, md5_of_attributes, sender_id,"
-    " ?2, ?2, receive_count, receive_count, first_received_ms, ?3, ?4, group_id, message_id, ?5, "
+    " SELECT ?1, message_id, payload, filling, size, attributes, trace_header, md5_of_body, md5_of_attributes,"
+    " sender_id, ?2, ?2, receive_count, receive_count, first_received_ms, ?3, ?4, group_id, message_id, ?5, "
     + _IS_HEAD.format(queue="?1", group="m.group_id")
     + " FROM sqs_messages AS m WHERE m.seq = ?6",
 )
@@ -195,15 +195,22 @@ UPDATE_TASK = Statement(
 FORGET_TASKS = Statement("sqs.forget_move_tasks", "DELETE FROM sqs_move_tasks WHERE source = ?")
 REDRIVE = Statement(
     "sqs.redrive_message",
-    "INSERT INTO sqs_messages (queue, message_id, payload, size, attributes, trace_header, md5_of_body,"
+    "INSERT INTO sqs_messages (queue, message_id, payload, filling, size, attributes, trace_header, md5_of_body,"
     " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, cause, group_id,"
     " deduplication_id, sequence, head)"
-    " SELECT ?1, ?2, payload, size, attributes, trace_header, md5_of_body, md5_of_attributes, sender_id,"
+    " SELECT ?1, ?2, payload, filling, size, attributes, trace_header, md5_of_body, md5_of_attributes, sender_id,"
     " ?3, ?4, 0, 0, ?5, group_id, deduplication_id, ?6, CASE WHEN ?6 IS NOT NULL THEN "
     + _IS_HEAD.format(queue="?1", group="m.group_id")
     + " END FROM sqs_messages AS m WHERE m.seq = ?7",
 )
 """Message ?7 as a new one in queue ?1."""
+
+DIGESTS = Statement(
+    "sqs.select_digests",
+    "SELECT seq, payload || coalesce('~' || filling, '') FROM sqs_messages"
+    " WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
+)
+"""What the rows of messages say of their bodies: see kernel.effects.filled."""
 
 # --- deleted queues -----------------------------------------------------------------------------
 

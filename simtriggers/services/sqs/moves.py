@@ -14,12 +14,12 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ...aws.limits import SQS
 from ...kernel.agenda import Entry
 from ...kernel.codec import to_json
-from ...kernel.effects import Decision, Note, Refused, Timer, Wake, Write, payload
+from ...kernel.effects import Decision, Note, Refused, Timer, Wake, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import errors
@@ -37,6 +37,7 @@ from .commands import (
 from .config import KIND
 from .fifo_store import (
     ACTIVE_TASKS,
+    DIGESTS,
     INSERT_TASK,
     LATEST_SEQ,
     PROMOTE,
@@ -274,13 +275,15 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class MoveView:
     """A task (None: there is none any more), whether its queue exists, the messages of its next turn and whether
-    there are more, and the queues they go to by ARN; those that do not exist are missing."""
+    there are more, the queues they go to by ARN (those that do not exist are missing), and the digests of the
+    messages' bodies by seq."""
 
     task: TaskRow | None
     exists: bool = True
     messages: tuple[Candidate, ...] = ()
     more: bool = False
-    targets: Mapping[str, Target] | None = None
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    digests: Mapping[int, str] = field(default_factory=dict)
 
 
 def view_move(read: Reader, entry: Entry) -> MoveView:
@@ -303,7 +306,8 @@ def view_move(read: Reader, entry: Entry) -> MoveView:
     messages = tuple(found[:count])
     arns = dict.fromkeys(task.destination or message.dead_letter_source for message in messages)
     targets = {arn: target for arn in arns if arn is not None and (target := _target(read, arn)) is not None}
-    return MoveView(task, True, messages, len(found) > count, targets)
+    digests: dict[int, str] = dict(read.all(DIGESTS, to_json([message.seq for message in messages])))
+    return MoveView(task, True, messages, len(found) > count, targets, digests)
 
 
 def _target(read: Reader, arn: str) -> Target | None:
@@ -357,7 +361,7 @@ def _move(
     decision: Decision, view: MoveView, task: TaskRow, entry: Entry, *, now_ms: int, ids: Ids
 ) -> tuple[int, str | None]:
     """Move the messages of a turn, up to one that has nowhere to go; returns how many, and what stopped it."""
-    targets = dict(view.targets or {})
+    targets = dict(view.targets)
     deleted: list[tuple[int]] = []
     groups: dict[str, tuple[str, str]] = {}
     failure: str | None = None
@@ -369,7 +373,7 @@ def _move(
             break
         if target.fifo:
             target = targets[target.arn] = replace(target, last_sequence=target.last_sequence + 1)
-        _renew(decision, message, task, target, entry, now_ms=now_ms, ids=ids)
+        _renew(decision, message, view.digests[message.seq], task, target, entry, now_ms=now_ms, ids=ids)
         deleted.append((message.seq,))
         if message.sequence is not None and message.group_id is not None:
             groups[message.group_id] = (entry.arn, message.group_id)
@@ -386,13 +390,21 @@ def _move(
 
 
 def _renew(
-    decision: Decision, message: Candidate, task: TaskRow, target: Target, entry: Entry, *, now_ms: int, ids: Ids
+    decision: Decision,
+    message: Candidate,
+    digest: str,
+    task: TaskRow,
+    target: Target,
+    entry: Entry,
+    *,
+    now_ms: int,
+    ids: Ids,
 ) -> None:
     """One message goes, and a new one with its content comes to the target."""
     message_id = ids.uuid("sqs.message_id")
     gone = {"destination": target.arn, "message_id": message_id, "by": task.cause}
     redriven = Note(ids.row_id(), "MessageRedriven", entry.arn, message.message_id, message.cause, gone)
-    details: dict[str, object] = {"payload": payload(message.body).digest, "size": message.size}
+    details: dict[str, object] = {"payload": digest, "size": message.size}
     if message.group_id is not None:
         details["message_group_id"] = message.group_id
     if target.delay_ms:

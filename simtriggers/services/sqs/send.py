@@ -37,6 +37,7 @@ from .store import INSERT, SET_SWEEP, STATE
 
 RETENTION_TIMER = "retention"
 DEFAULT_SENDER_ID = "AIDASIMTRIGGERSSENDER"
+"""Of a client, and of a service that names none."""
 
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ATTRIBUTE = "message_attribute:"
@@ -274,25 +275,30 @@ def _send(
         first = fifo.first(key)
         if first is not None:
             decision.notes.append(_deduplicated(message, key, first, entry, ids))
-            number = sequence_number(first.sequence)
-            return SendResult(first.message_id, md5, md5_of_attributes, md5_of_system, number)
-    body = payload(message.body)
-    own_ms = None if message.delay_seconds is None or settings.fifo else 1000 * message.delay_seconds
-    delay_ms = settings.delay_ms if own_ms is None else own_ms
+            return SendResult(first.message_id, md5, md5_of_attributes, md5_of_system, sequence_number(first.sequence))
+    filling, sender_id = None, DEFAULT_SENDER_ID
+    if type(entry.command) is Delivery:
+        digest, template, filling, sender_id = _delivered(entry.command)
+    else:
+        body = payload(message.body)
+        decision.payloads.append(body)
+        digest = template = body.digest
+    delay_ms = settings.delay_ms if message.delay_seconds is None or settings.fifo else 1000 * message.delay_seconds
     message_id = ids.uuid("sqs.message_id")
     size = content.size_of(message.body, message.message_attributes)
-    details = _details(message, attributes, body.digest, size, now_ms + delay_ms if delay_ms else None)
+    details = _details(message, attributes, digest, size, now_ms + delay_ms if delay_ms else None, sender_id)
     note = Note(ids.row_id(), "MessageSent", entry.arn, message_id, entry.cause, details)
     row = (
         entry.arn,
         message_id,
-        body.digest,
+        template,
+        filling,
         size,
         to_json(attributes) if attributes else None,
         message.system_attributes[0][2] if message.system_attributes else None,
         md5,
         md5_of_attributes,
-        DEFAULT_SENDER_ID,
+        sender_id,
         now_ms,
         now_ms + delay_ms,
         note.id,
@@ -305,7 +311,6 @@ def _send(
         number_ = fifo.accept(decision, key, message_id, note.id, now_ms=now_ms)
         number_text = details["sequence_number"] = sequence_number(number_)
         decision.writes.append(Write(INSERT_FIFO, (*row, key[0], number_)))
-    decision.payloads.append(body)
     decision.notes.append(note)
     # A poll is needed for one message only; when it is delayed, every waiting poll may be the one
     # that is still there when the delay ends.
@@ -313,8 +318,16 @@ def _send(
     return SendResult(message_id, md5, md5_of_attributes, md5_of_system, number_text)
 
 
+def _delivered(delivery: Delivery) -> tuple[str, str, str | None, str]:
+    """A delivered body's digest, that of its payload, what fills it when that is a template, and who sent it. The
+    text is stored already, and a filled template stays one, however many queues get it."""
+    template, _, filling = delivery.payload.partition("~")
+    sender_id = next((text for name, text in delivery.context if name == "sender_id"), DEFAULT_SENDER_ID)
+    return delivery.payload, template, filling or None, sender_id
+
+
 def _details(
-    message: Message, attributes: list[Attribute], digest: str, size: int, visible_ms: int | None
+    message: Message, attributes: list[Attribute], digest: str, size: int, visible_ms: int | None, sender_id: str
 ) -> dict[str, object]:
     """What the row of a sent message says."""
     details: dict[str, object] = {"payload": digest, "size": size}
@@ -324,6 +337,8 @@ def _details(
         details["visible_ms"] = visible_ms
     if attributes:
         details["message_attributes"] = {name: value for name, _, value in attributes}
+    if sender_id != DEFAULT_SENDER_ID:
+        details["sender_id"] = sender_id
     return details
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ...kernel.effects import Statement
+from ...kernel.effects import SUBSTITUTE, Statement
 from ...kernel.service import Invariant
 
 MIGRATIONS = (
@@ -105,6 +105,10 @@ MIGRATIONS = (
         deleted_ms INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- What a topic sends to many queues is stored once, as a template; `payload` is the template's digest then.
+    ALTER TABLE sqs_messages ADD COLUMN filling TEXT;           -- what fills it; NULL: no template
+    """,
 )
 PAYLOAD_COLUMNS = (("sqs_messages", "payload"),)
 
@@ -176,8 +180,11 @@ class Lying(NamedTuple):
 
 # --- reads --------------------------------------------------------------------------------------
 
+_BODY = f"CASE WHEN m.filling IS NULL THEN p.body ELSE replace(p.body, char({ord(SUBSTITUTE)}), m.filling) END"
+"""The body of a message; of one that fills a template see kernel.effects.filled."""
+
 CANDIDATES = (
-    "SELECT m.seq, m.message_id, p.body, m.size, m.attributes, m.trace_header, m.md5_of_body,"
+    f"SELECT m.seq, m.message_id, {_BODY}, m.size, m.attributes, m.trace_header, m.md5_of_body,"
     " m.md5_of_attributes, m.sender_id, m.sent_ms, m.visible_ms, m.receive_count, m.receives_before,"
     " m.first_received_ms, m.dead_letter_source, m.cause,"
     " (SELECT max(seq) FROM sqs_messages) - (SELECT min(seq) FROM sqs_messages) + 1,"
@@ -233,7 +240,7 @@ ALL_OF_QUEUE = Statement(
 )
 LYING = Statement(
     "sqs.select_lying",
-    "SELECT m.message_id, p.body, m.attributes, m.sent_ms, m.visible_ms, m.receive_count, m.received_ms,"
+    f"SELECT m.message_id, {_BODY}, m.attributes, m.sent_ms, m.visible_ms, m.receive_count, m.received_ms,"
     " m.dead_letter_source, m.cause, m.group_id, m.deduplication_id"
     " FROM sqs_messages AS m CROSS JOIN payloads AS p ON p.digest = m.payload"
     " WHERE m.queue = ? AND m.sent_ms > ? ORDER BY m.seq LIMIT ?",
@@ -245,9 +252,9 @@ DECLARED_BY = Statement("sqs.select_declared_by", "SELECT declared_by FROM resou
 
 INSERT = Statement(
     "sqs.insert_message",
-    "INSERT INTO sqs_messages (queue, message_id, payload, size, attributes, trace_header, md5_of_body,"
+    "INSERT INTO sqs_messages (queue, message_id, payload, filling, size, attributes, trace_header, md5_of_body,"
     " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, cause, group_id)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
 )
 HIDE = Statement(
     "sqs.hide_message",
