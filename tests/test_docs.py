@@ -216,7 +216,7 @@ def test_the_errors_of_queues_are_those_that_are_raised() -> None:
         errors.receipt_expired("x"),
         errors.not_in_flight(),
         errors.queue_exists("DelaySeconds"),
-        errors.deleted_recently(60),
+        errors.deleted_recently(),
         errors.unknown_attribute("Colour"),
         errors.invalid_attribute("Policy"),
         errors.no_such_parameter_resource("DestinationArn"),

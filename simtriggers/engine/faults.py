@@ -33,8 +33,8 @@ class HandlerFault:
 
 @dataclass(frozen=True, slots=True)
 class TargetFault:
-    """Deliveries to an ARN, and batches of mappings, fail in [from_ms, until_ms): `missing` for good, `down`
-    so that they are retried."""
+    """Deliveries to an ARN, and batches of mappings, fail in [from_ms, until_ms): `missing` and `denied` (its
+    policy does not let the sender in) for good, `down` so that they are retried."""
 
     arn: str
     kind: str
@@ -57,6 +57,11 @@ _MISSING = Refused("ResourceNotFoundException", "The target does not exist (a de
 _DOWN = Refused("ServiceUnavailable", "The target is down (a declared fault).", status=503, retryable=True)
 
 
+def _denied(arn: str) -> Refused:
+    """In the words in which SQS refuses a topic that its queue's policy does not name."""
+    return Refused("AccessDenied", f"Access to the resource {arn} is denied (a declared fault).", status=403)
+
+
 @dataclass
 class FaultPlan:
     """The faults of one run, and how often each has struck."""
@@ -73,7 +78,7 @@ class FaultPlan:
         """What a delivery that arrives at `arn` meets instead of its target, or None."""
         for fault in self.targets:
             if fault.arn == arn and fault.from_ms <= now_ms < fault.until_ms:
-                return _MISSING if fault.kind == "missing" else _DOWN
+                return _denied(arn) if fault.kind == "denied" else _MISSING if fault.kind == "missing" else _DOWN
         return None
 
     def request(self, request: HttpRequest, now_ms: int) -> HttpRequest:

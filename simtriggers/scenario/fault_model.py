@@ -52,17 +52,19 @@ def _status(item: Any) -> Any:
     return item if isinstance(item, dict) or item is None else {"status": item}
 
 
+TARGET_FAULTS = ("missing", "denied", "down")
 _KINDS = {
     "function": ("fails", "times_out", "exits", "slow"),
-    "target": ("missing", "down"),
+    "target": TARGET_FAULTS,
     "endpoint": ("down", "answers", "slow"),
 }
 
 
 class Fault(Settings):
     """What goes wrong. Of a function: `fails`, `times_out` or `exits` for the `first` attempts or `always`,
-    or `slow` by a time. Of a target (a queue or a function, by name): `missing` or `down` for a while. Of an HTTP
-    endpoint (URLs that begin so): `down`, `answers` or `slow` for a while."""
+    or `slow` by a time. Of a target (a queue or a function, by name): `missing`, `denied` (its policy does not let the
+    sender in) or `down` for a while. Of an HTTP endpoint (URLs that begin so): `down`, `answers` or `slow` for a
+    while."""
 
     function: str | None = None
     target: str | None = None
@@ -74,6 +76,7 @@ class Fault(Settings):
     error: Raised = Raised()
     first: Annotated[int, Field(ge=1, strict=True)] | None = None
     missing: Window | Literal[True] | None = None
+    denied: Window | Literal[True] | None = None
     down: Window | Literal[True] | None = None
     answers: Annotated[Answers | None, BeforeValidator(_status)] = None
 
@@ -102,7 +105,7 @@ class Fault(Settings):
 
     def window(self) -> Window:
         """When it holds; a fault without times does so from the start to the end."""
-        for found in (self.missing, self.down, self.answers, self.slow):
+        for found in (self.missing, self.denied, self.down, self.answers, self.slow):
             if isinstance(found, Window):
                 return found
         return Window()

@@ -6,7 +6,7 @@ from ..aws.arn import Names
 from ..engine.faults import EndpointFault, FaultPlan, HandlerFault, TargetFault
 from ..kernel.agenda import FOREVER_MS
 from ..project.model import Resources
-from .fault_model import Fault, Times
+from .fault_model import TARGET_FAULTS, Fault, Times
 
 
 def fault_plan(faults: tuple[Fault, ...], names: Names, resources: Resources, start_ms: int) -> FaultPlan:
@@ -37,7 +37,8 @@ def _first(struck: str | Times) -> int | None:
 def _target(fault: Fault, names: Names, resources: Resources, start_ms: int) -> TargetFault:
     assert fault.target is not None
     arn = names.queue(fault.target) if fault.target in resources.queues else names.function(fault.target)
-    return TargetFault(arn, "missing" if fault.missing is not None else "down", *_times(fault, start_ms))
+    kind = next(kind for kind in TARGET_FAULTS if getattr(fault, kind) is not None)
+    return TargetFault(arn, kind, *_times(fault, start_ms))
 
 
 def _endpoint(fault: Fault, start_ms: int) -> EndpointFault:

@@ -188,6 +188,20 @@ def test_a_target_that_is_down_is_tried_again_and_one_that_is_missing_is_not() -
     assert (letters(engine, A), letters(engine, B)) == (["x"], ["in time"])
 
 
+def test_a_target_that_denies_access_is_not_tried_again() -> None:
+    engine = virtual()
+    engine.faults = FaultPlan(targets=(TargetFault(A, "denied"),))
+    engine.ask(C, Send(A, "x", TWICE, B))
+    engine.ask(C, Send(A, "y", TWICE))
+    engine.run_until_idle()
+    assert (letters(engine, A), letters(engine, B)) == ([], ["x"])
+    failed = [row.details for row in trace_rows(engine) if row.kind == "DeliveryFailed"]
+    assert [(row["code"], row["message"], row["attempt"]) for row in failed] == [
+        ("AccessDenied", f"Access to the resource {A} is denied (a declared fault).", 1)
+    ] * 2
+    assert [row.kind for row in trace_rows(engine)].count("DeliveryDropped") == 1
+
+
 def test_a_fault_ends_with_its_last_millisecond() -> None:
     engine = virtual()
     engine.faults = FaultPlan(targets=(TargetFault(A, "missing", START_MS + 10, START_MS + 20),))

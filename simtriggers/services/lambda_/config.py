@@ -75,6 +75,9 @@ class Target(Settings):
             raise ValueError("a destination is one of {queue: NAME}, {function: NAME} or an ARN")
         if self.arn is not None and not re.match(r"arn:aws:(sqs:|lambda:[^:]*:[^:]*:function:)", self.arn):
             raise ValueError(f"{self.arn!r} is not the ARN of a queue or function; other targets come later")
+        for name in (self.queue, self.arn):
+            if name is not None and name.endswith(FIFO_SUFFIX):
+                raise ValueError(f"{name!r} is a FIFO queue; as a destination Lambda takes standard queues only")
         return self
 
 
@@ -102,6 +105,8 @@ class DeadLetterConfig(Settings):
     def _queue(cls, target: str) -> str:
         if target.startswith("arn:") and not target.startswith("arn:aws:sqs:"):
             raise ValueError(f"{target!r} is not the ARN of a queue; topics as dead-letter targets come later")
+        if target.endswith(FIFO_SUFFIX):
+            raise ValueError(f"{target!r} is a FIFO queue; a function's dead letters go to a standard queue")
         return target
 
 

@@ -19,9 +19,9 @@ from . import concurrency, limits, store
 from .asynchronous import timer_key
 from .attempts import SYNC, Invocation, save
 from .commands import RetryEvent
-from .config import check_variables
+from .config import FIFO_SUFFIX, check_variables
 from .invocations import not_found
-from .settings import FUNCTION, FunctionSettings, parse_function
+from .settings import FunctionSettings, parse_function
 from .transitions import RUNNING
 
 INTERRUPTED = Refused(
@@ -59,15 +59,7 @@ def decide_put_function(view: FunctionView, entry: Entry, *, now_ms: int, ids: I
     )
     if refused is not None:
         return Decision(reply=refused)
-    put = resources.put(
-        entry.arn,
-        service="lambda",
-        kind=FUNCTION,
-        name=command.name,
-        config=command.config,
-        declared_by=command.declared_by,
-        now_ms=now_ms,
-    )
+    put = store.put_resource(entry.arn, command, now_ms)
     decision = Decision(reply=1 if current is None else current.revision + 1, writes=[put], touched=[entry.arn])
     added = (new.reserved or 0) - old_reserved
     if added:
@@ -76,7 +68,12 @@ def decide_put_function(view: FunctionView, entry: Entry, *, now_ms: int, ids: I
 
 
 def check_function(config: dict[str, Any], settings: FunctionSettings) -> Refused | None:
-    """What AWS answers to settings out of range."""
+    """What AWS answers to settings out of range, and to FIFO queues where standard ones are needed.
+
+    Source: AWS CloudFormation, AWS::Lambda::EventInvokeConfig DestinationConfig ("FIFO queues cannot be used");
+    AWS Lambda API Reference, FunctionEventInvokeConfig ("standard SQS queue"). Unverified: the texts about FIFO
+    queues.
+    """
     for member, number, (least, most) in (
         ("timeout", config["timeout"], limits.TIMEOUT_S),
         ("memorySize", settings.memory_mb, limits.MEMORY_MB),
@@ -89,6 +86,12 @@ def check_function(config: dict[str, Any], settings: FunctionSettings) -> Refuse
         check_variables(dict(settings.user_variables))
     except ValueError as error:
         message = f"Lambda was unable to configure your environment variables: {error}"
+        return Refused("InvalidParameterValueException", message)
+    for arn in (settings.on_success, settings.on_failure):
+        if arn is not None and arn.endswith(FIFO_SUFFIX):
+            return Refused("InvalidParameterValueException", f"The destination ARN {arn} is invalid.")
+    if settings.dead_letter is not None and settings.dead_letter.endswith(FIFO_SUFFIX):
+        message = f"Invalid dead letter ARN: {settings.dead_letter} is a FIFO queue."
         return Refused("InvalidParameterValueException", message)
     return None
 

@@ -55,18 +55,10 @@ def decide_put_mapping(view: PutMappingView, entry: Entry, *, now_ms: int, ids: 
         if new.enabled:
             proceed(unchanged, view.mapping, view.mapping, [], cause=entry.cause, now_ms=now_ms, ids=ids)
         return unchanged
-    refused = check_mapping(new, view, created=current is None)
+    refused = check_mapping(new, view)
     if refused is not None:
         return Decision(reply=refused)
-    put = resources.put(
-        entry.arn,
-        service="lambda",
-        kind=MAPPING,
-        name=command.name,
-        config=command.config,
-        declared_by=command.declared_by,
-        now_ms=now_ms,
-    )
+    put = store.put_resource(entry.arn, command, now_ms)
     revision = 1 if current is None else current.revision + 1
     decision = Decision(reply=revision, writes=[put], touched=[entry.arn])
     noted = ids.row_id()
@@ -83,8 +75,8 @@ def decide_put_mapping(view: PutMappingView, entry: Entry, *, now_ms: int, ids: 
     return decision
 
 
-def check_mapping(new: MappingSettings, view: PutMappingView, *, created: bool) -> Refused | None:
-    """What AWS answers to a mapping that it does not take, or None.
+def check_mapping(new: MappingSettings, view: PutMappingView) -> Refused | None:
+    """What AWS answers to a mapping that it does not take, or None; when it is updated as when it is created.
 
     Unverified: the texts for a visibility timeout shorter than the function's, for large batches of FIFO queues,
     for both ways of scaling together, and for too many filters.
@@ -111,7 +103,7 @@ def check_mapping(new: MappingSettings, view: PutMappingView, *, created: bool) 
             " SQS Error Message: The specified queue does not exist."
         )
     timeout_ms = view.function.config.timeout_ms
-    if created and source.visibility_timeout_ms is not None and source.visibility_timeout_ms < timeout_ms:
+    if source.visibility_timeout_ms is not None and source.visibility_timeout_ms < timeout_ms:
         return _invalid(
             f"Queue visibility timeout: {source.visibility_timeout_ms // 1000} seconds is less than"
             f" Function timeout: {timeout_ms // 1000} seconds"

@@ -5,7 +5,9 @@ Rows live only as long as something is under way; what has ended is in the trace
 
 from __future__ import annotations
 
-from ...kernel.effects import Statement
+from ...aws.contracts import PutResource
+from ...kernel import resources
+from ...kernel.effects import Statement, Write
 from ...kernel.service import Invariant
 
 MIGRATION_1 = """
@@ -104,6 +106,20 @@ MIGRATION_2 = """
 ALTER TABLE lambda_mappings ADD COLUMN allowed INTEGER;
 ALTER TABLE lambda_mappings ADD COLUMN growing_ms INTEGER;
 """
+
+
+def put_resource(arn: str, command: PutResource, now_ms: int) -> Write:
+    """The write of a function's or a mapping's row; the decision that holds it names the ARN in `touched`."""
+    return resources.put(
+        arn,
+        service="lambda",
+        kind=command.kind,
+        name=command.name,
+        config=command.config,
+        declared_by=command.declared_by,
+        now_ms=now_ms,
+    )
+
 
 # --- account ------------------------------------------------------------------------------------
 

@@ -186,14 +186,11 @@ Pairs = tuple[tuple[str, str], ...]
 
 @command(Overdue.RUN)
 class CreateQueue:
-    """Make the queue of this ARN; answered with QueueUrl, also when it is there with equal attributes.
-
-    `recreate_after_s` is how long after its deletion a name is still taken; 0 switches that rule off.
-    """
+    """Make the queue of this ARN; answered with QueueUrl, also when it is there with equal attributes. For 60 s
+    after a deletion its name is still taken; a project's own queues (PutResource) do not wait."""
 
     attributes: Pairs = ()
     tags: Pairs = ()
-    recreate_after_s: int = 60
 
 
 @command(Overdue.RUN)

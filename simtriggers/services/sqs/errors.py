@@ -197,10 +197,11 @@ def queue_exists(attribute: str) -> Refused:
     return _refused("QueueAlreadyExists", message, shape="QueueNameExists")
 
 
-def deleted_recently(seconds: int) -> Refused:
+def deleted_recently() -> Refused:
     """CreateQueue too soon after DeleteQueue."""
     message = (
-        f"You must wait {seconds} seconds after deleting a queue before you can create another with the same name."
+        f"You must wait {SQS.recreation_s} seconds after deleting a queue before you can create another with the"
+        " same name."
     )
     return _batch("QueueDeletedRecently", message)
 

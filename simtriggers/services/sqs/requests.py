@@ -92,9 +92,8 @@ def decide_create(view: ChangeView, entry: Entry, *, now_ms: int, ids: Ids) -> D
     if old is not None:
         other = attributes.differing(old.config.stored, command.attributes, view.wanted)
         return Decision(reply=url if other is None else errors.queue_exists(other))
-    wait_s = command.recreate_after_s
-    if view.deleted_ms is not None and now_ms < view.deleted_ms + 1000 * wait_s:
-        return Decision(reply=errors.deleted_recently(wait_s))
+    if view.deleted_ms is not None and now_ms < view.deleted_ms + 1000 * SQS.recreation_s:
+        return Decision(reply=errors.deleted_recently())
     tags = _with_tags({}, command.tags)
     if isinstance(tags, Refused):
         return Decision(reply=tags)

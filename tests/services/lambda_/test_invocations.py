@@ -16,6 +16,8 @@ from simtriggers.services.logs.commands import GetLogEvents
 from tests.services.lambda_.world import NAMES, World
 from tests.support import START_MS, Rows
 
+FIFO = NAMES.queue("jobs.fifo")
+
 
 def invoke(world: World, function: str, body: str = "{}", **more: Any) -> Any:
     return world.engine.ask(function, Run(world.text(body), **more))
@@ -311,8 +313,11 @@ def test_the_log_of_an_invocation() -> None:
         ),
         ({"environment": {"AWS_REGION": "x"}}, "Lambda was unable to configure your environment variables"),
         ({"environment": {"BIG": "x" * 4096}}, "Lambda was unable to configure your environment variables"),
+        ({"on_success": FIFO}, f"The destination ARN {FIFO} is invalid."),
+        ({"on_failure": FIFO}, f"The destination ARN {FIFO} is invalid."),
+        ({"dead_letter": FIFO}, f"Invalid dead letter ARN: {FIFO} is a FIFO queue."),
     ],
-    ids=["timeout", "memory", "reserved variable", "large environment"],
+    ids=["timeout", "memory", "reserved variable", "large environment", "on success", "on failure", "dead letter"],
 )
 def test_settings_that_an_sdk_could_send_are_checked_again(change: dict[str, Any], message: str) -> None:
     rows = Rows(SERVICE)

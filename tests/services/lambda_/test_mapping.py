@@ -17,6 +17,7 @@ from simtriggers.engine.faults import FaultPlan, TargetFault
 from simtriggers.kernel.effects import Refused
 from simtriggers.services.lambda_.config import SqsTrigger
 from simtriggers.services.lambda_.settings import mapping_resource
+from simtriggers.services.sqs.config import QueueConfig, queue_resource
 from tests.services.lambda_.world import NAMES, World
 from tests.support import START_MS
 
@@ -53,6 +54,21 @@ def test_what_aws_refuses(case: dict[str, Any]) -> None:
     else:
         code, status, message = case["error"]
         assert reply == Refused(code, message, status=status)
+
+
+def test_the_visibility_timeout_is_checked_when_a_mapping_is_updated_too() -> None:
+    world = World()
+    world.queue("jobs", visibility_timeout=60)
+    world.function("work", timeout=30)
+    arn, command = mapping_resource(NAMES, "work", SqsTrigger(sqs="jobs"))
+    assert world.put((arn, command)) == 1
+    assert world.put(queue_resource(NAMES, "jobs", QueueConfig(visibility_timeout=29))) == 2
+    assert world.put((arn, command)) == 1, "nothing is updated"
+    refused = world.put((arn, replace(command, config={**command.config, "batch_size": 5})))
+    text = "Queue visibility timeout: 29 seconds is less than Function timeout: 30 seconds"
+    assert refused == Refused("InvalidParameterValueException", text)
+    world.put(queue_resource(NAMES, "jobs", QueueConfig(visibility_timeout=30)))
+    assert world.put((arn, replace(command, config={**command.config, "batch_size": 5}))) == 2
 
 
 def test_a_batch_is_handled_and_deleted() -> None:
