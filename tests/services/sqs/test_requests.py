@@ -43,6 +43,34 @@ def test_a_queue_is_made_with_its_attributes_and_tags() -> None:
     assert world.ask("q", c.GetQueueUrl()) == c.QueueUrl(URL)
 
 
+def test_a_bare_queue_shows_the_defaults() -> None:
+    world = World({})
+    world.engine.advance(1500)
+    create(world)
+    counts = {f"ApproximateNumberOfMessages{end}": "0" for end in ("", "NotVisible", "Delayed")}
+    everything = {
+        "QueueArn": Q,
+        **counts,
+        "CreatedTimestamp": "1",
+        "LastModifiedTimestamp": "1",
+        "VisibilityTimeout": "30",
+        "MaximumMessageSize": "1048576",
+        "MessageRetentionPeriod": "345600",
+        "DelaySeconds": "0",
+        "ReceiveMessageWaitTimeSeconds": "0",
+        "SqsManagedSseEnabled": "true",
+    }
+    assert shown(world) == everything
+    create(world, "q.fifo", FifoQueue="true")
+    fifo = {
+        "FifoQueue": "true",
+        "ContentBasedDeduplication": "false",
+        "DeduplicationScope": "queue",
+        "FifoThroughputLimit": "perQueue",
+    }
+    assert shown(world, "q.fifo") == {**everything, "QueueArn": f"{Q}.fifo", **fifo}
+
+
 @pytest.mark.parametrize(
     ("attributes", "differs"),
     [
