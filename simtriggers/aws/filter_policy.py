@@ -212,13 +212,18 @@ def _values(body: FlatBody | None) -> Attributes:
     return {key: tuple(value for value, _ in leaves) for key, leaves in (body.leaves if body else {}).items()}
 
 
+def _plain(number: Decimal) -> int | float:
+    """A number as people write it: 5, not 5.0."""
+    return int(number) if number == number.to_integral_value() else float(number)
+
+
 def _first_failing(conditions: tuple[Condition, ...], found: Attributes) -> str:
     for condition in conditions:
         values = found.get(condition.key)
         if values is None and not condition.absent:
             return f"{condition.key} is absent, the policy wants {condition.wanted}"
         if values is not None and not any(condition.allows(value) for value in values):
-            shown = ", ".join(json.dumps(value, default=float, ensure_ascii=False) for value in values) or "empty"
+            shown = ", ".join(json.dumps(value, default=_plain, ensure_ascii=False) for value in values) or "empty"
             return f"{condition.key} is {shown}, the policy wants {condition.wanted}"
     keys = ", ".join(condition.key for condition in conditions)
     return f"no single element of an array fulfils {keys} together"

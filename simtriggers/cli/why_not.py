@@ -30,7 +30,8 @@ def command(
 ) -> int:
     """Explain why the thing with this ID did not trigger TARGET: which filter, schedule, queue or limit was in the way.
 
-    TARGET is a function, queue, bucket, rule or mapping: its name, lambda:NAME where several have it, or its ARN.
+    TARGET is a function, queue, topic, bucket, rule, mapping or subscription: its name, lambda:NAME where several
+    have it, its ARN, or the URL or address that subscribes.
     ID is a row of the trace (14 or #14), an object's key, a message id, a request id, or the name of a rule. Filters
     are evaluated again, with today's settings; if these have changed since, the answer says so. Exits with 1 when it
     did trigger it.

@@ -46,7 +46,10 @@ class Known:
 
     @property
     def described(self) -> str:
-        """How it is shown among others; a mapping with its source, since its id says nothing."""
+        """How it is shown among others; a mapping with its source and a subscription with its endpoint, since their
+        ids say nothing."""
+        if self.kind == "subscription":
+            return f"{self} (to {resource(self.config['endpoint'])})"
         source = self.config.get("source_arn")
         return f"{self} (of {resource(source)})" if source is not None else str(self)
 
@@ -121,11 +124,13 @@ class World:
         return None if found is None else int(found[0])
 
     def named(self, name: str) -> list[Known]:
-        """The resources that a text means: an ARN, `lambda:parse`, a name, or four letters of a mapping's id."""
+        """The resources that a text means: an ARN, `lambda:parse`, a name, the URL or address of a subscription, or
+        four letters of a mapping's id."""
         exact = self.resources.get(name)
         if exact is not None:
             return [exact]
         found = [each for each in self.resources.values() if name in (each.name, str(each))]
+        found = found or [each for each in self.of_kind("subscription") if each.config["endpoint"] == name]
         start = name.removeprefix("mapping:")
         if found or len(start) < _SHORTEST_PREFIX:
             return found
@@ -139,10 +144,11 @@ class World:
         if found:
             listed = ", ".join(map(str, found))
             raise UserError(f"{name!r} is the name of {len(found)} resources", rule=listed, fix="write one of these")
-        names = sorted({each.name for each in self.resources.values() if each.kind != "event_source_mapping"})
+        nameless = {"event_source_mapping", "subscription"}
+        names = sorted({each.name for each in self.resources.values() if each.kind not in nameless})
         near = get_close_matches(name, names, n=3, cutoff=0.5) or names[:10]
         raise UserError(
-            f"there is no function, queue, bucket, rule or mapping {name!r}",
+            f"there is no function, queue, topic, bucket, rule, subscription or mapping {name!r}",
             rule=f"the nearest: {', '.join(near)}" if near else "there are no resources at all",
             fix="write a name, or an ARN",
         )

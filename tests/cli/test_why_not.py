@@ -76,3 +76,17 @@ def test_wrong_input(shell: Shell, state: Path, arguments: list[str], text: str)
     done = shell("why-not", *arguments)
     assert (done.code, done.out) == (2, "")
     assert text in done.err
+
+
+def test_a_topic_names_the_field_that_failed(shell: Shell, tmp_path: Path) -> None:
+    scenario = tmp_path / "news.yaml"
+    scenario.write_text(
+        "topics: {news: {subscriptions: [{queue: orders, filter_policy: {kind: [order]}}]}}\n"
+        "queues: {orders: {}}\n"
+        "steps: [{publish: {topic: news, message: hello, message_attributes: {kind: note}}}]\n"
+    )
+    done = shell("why-not", "orders", "#5", "--scenario", str(scenario))
+    assert (done.code, done.err) == (0, "")
+    assert "  sns:news → sqs:orders\n    ✗ the filter policy of sns:news/" in done.out
+    assert 'keeps it back: kind is "note", the policy wants ["order"]' in done.out
+    assert "SubscriptionsNotMatched" in done.out

@@ -17,6 +17,7 @@ queues:
   orders: {visibility_timeout: 60s, redrive_policy: {dead_letter_target: orders-dlq, max_receive_count: 2}}
   orders-dlq: {}
   failed: {}
+topics: {news: {subscriptions: [{queue: failed}]}}
 functions:
   parse:
     stub: [{raises: {type: ValueError, message: bad file}}]

@@ -12,6 +12,7 @@ from .functions import FUNCTIONS
 from .mappings import MAPPINGS
 from .queues import QUEUES
 from .rules import RULES
+from .topics import SUBSCRIPTIONS, TOPICS
 
 QUESTIONS: dict[str, Question] = {
     "bucket": BUCKETS,
@@ -19,6 +20,8 @@ QUESTIONS: dict[str, Question] = {
     "event_source_mapping": MAPPINGS,
     "function": FUNCTIONS,
     "rule": RULES,
+    "topic": TOPICS,
+    "subscription": SUBSCRIPTIONS,
 }
 
 __all__ = ["QUESTIONS", "indexed"]

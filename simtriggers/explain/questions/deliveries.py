@@ -7,7 +7,8 @@ from ..answers import Finding, Hop, stopped
 from ..texts import clock, resource
 from ..world import Known, World
 
-ARRIVED = frozenset({"AsyncEventAccepted", "MessageSent", "MessagePublished"})
+ARRIVED = frozenset({"AsyncEventAccepted", "MessageSent", "MessagePublished", "HttpRequestSucceeded", "OutboxEntry"})
+_ON_ITS_WAY = frozenset({"HttpRequestSent", "HttpRequestInterrupted"})
 _ENDED = frozenset({"DeliveryDropped", "DeliverySentToDeadLetterQueue"})
 
 
@@ -24,6 +25,8 @@ def delivered(world: World, sent: TraceRow, target: Known) -> Hop:
                 return Hop(each)
             if each.kind == "DeliveryFailed" or each.kind in _ENDED:
                 tries.append(each)
+                waiting.append(each)
+            elif each.kind in _ON_ITS_WAY:
                 waiting.append(each)
     if not tries:
         return stopped(Finding("on_its_way", f"it matched, and the delivery to {target} is still on its way", (sent,)))
