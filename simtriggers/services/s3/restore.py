@@ -15,7 +15,7 @@ from ...kernel.effects import Decision, Note, Refused, Timer
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from .events import RESTORE_COMPLETED, RESTORE_DELETE, RESTORE_POST
-from .lifecycle_rules import ARCHIVED
+from .lifecycle_rules import ARCHIVED, DAY_MS
 from .publishing import Happening, publish
 from .reading import missing
 from .records import Request
@@ -23,7 +23,6 @@ from .requests import RestoreEnds, RestoreExpires, RestoreObject
 from .tagging import Named, more_of_row, named_of, set_more
 from .work import NO_SUCH_BUCKET, Work, own_request, request_of, work_on
 
-DAY_MS = 86_400_000
 _MINUTE_MS, _HOUR_MS = 60_000, 3_600_000
 TIMES_MS = {
     ("GLACIER", "Expedited"): 5 * _MINUTE_MS,

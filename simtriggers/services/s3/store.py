@@ -7,7 +7,7 @@ from typing import Any
 
 from ...kernel.effects import Statement
 from .commands import FileIdentity, FileState, ObjectInfo, PendingWrite
-from .versions_store import INFO, REMOVE_OF_BUCKET
+from .versions_store import INFO, MATCHING, REMOVE_OF_BUCKET
 
 BELOW_LIMIT = 5000
 
@@ -81,7 +81,8 @@ OLDER = Statement(
     "s3.older",
     "SELECT key, size, etag, sequencer, inode, mtime_ns, place, body, version_id, copy, last_modified_ms,"
     " storage_class, more FROM s3_objects WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND last_modified_ms <= ?4"
-    " AND storage_class <> ?5 ORDER BY place IN ('file', 'store'), key LIMIT ?6",
+    f" AND {MATCHING} AND (?9 IS NULL OR storage_class IN (SELECT value FROM json_each(?9)))"
+    " ORDER BY place IN ('file', 'store'), key LIMIT ?8",
 )
 CONFIG_OF_BUCKET = Statement(
     "s3.config_of_bucket", "SELECT config, declared_by FROM resources WHERE arn = ? ORDER BY arn"

@@ -75,6 +75,13 @@ CREATE TABLE s3_parts (
 ) STRICT;
 """
 
+MATCHING = (
+    "size > ?6 AND size < ?7 AND (?5 = '{}' OR NOT EXISTS (SELECT 1 FROM json_each(?5) wanted WHERE NOT EXISTS"
+    " (SELECT 1 FROM json_each(CASE more WHEN '' THEN '{}' ELSE more END, '$.tags') has"
+    " WHERE has.key = wanted.key AND has.value = wanted.value)))"
+)
+"""Of a lifecycle rule's filter, what its prefix does not say: ?5 are its tags as JSON, ?6 and ?7 its sizes."""
+
 _FULL = "size, etag, sequencer, last_modified_ms, content_type, place, body, storage_class, more, copy, cause"
 INFO = "key, size, etag, last_modified_ms, content_type, place, cause, version_id, storage_class, more, copy"
 
@@ -141,10 +148,16 @@ BRING_BACK = (
 DELETE_IF_CURRENT = Statement(
     "s3.delete_if_current", "DELETE FROM s3_objects WHERE bucket = ? AND key = ? AND version_id = ?"
 )
-NONCURRENT = Statement(
-    "s3.noncurrent",
-    "SELECT key, version_id FROM s3_versions WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND noncurrent_ms <= ?4"
-    " ORDER BY number LIMIT ?5",
+_OLD = (
+    " FROM s3_versions v WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND noncurrent_ms <= ?4"
+    " AND (?9 = 0 OR ?9 <= (SELECT count(*) FROM s3_versions n WHERE n.bucket = v.bucket AND n.key = v.key"
+    f" AND n.number > v.number AND n.noncurrent_ms IS NOT NULL)) AND {MATCHING}"
+)
+NONCURRENT = Statement("s3.noncurrent", f"SELECT key, version_id{_OLD} ORDER BY number LIMIT ?8")
+NONCURRENT_WARMER = Statement(
+    "s3.noncurrent_warmer",
+    f"SELECT key, version_id, size, etag, storage_class{_OLD} AND delete_marker = 0"
+    " AND storage_class IN (SELECT value FROM json_each(?10)) ORDER BY number LIMIT ?8",
 )
 LONE_MARKERS = Statement(
     "s3.lone_markers",
@@ -163,6 +176,10 @@ SET_MORE = Statement(
 )
 SET_MORE_OF_VERSION = Statement(
     "s3.set_more_of_version", "UPDATE s3_versions SET more = ?4 WHERE bucket = ?1 AND key = ?2 AND version_id = ?3"
+)
+SET_CLASS_OF_VERSION = Statement(
+    "s3.set_class_of_version",
+    "UPDATE s3_versions SET storage_class = ?4 WHERE bucket = ?1 AND key = ?2 AND version_id = ?3",
 )
 SET_CLASS = Statement(
     "s3.set_class", "UPDATE s3_objects SET storage_class = ?4 WHERE bucket = ?1 AND key = ?2 AND version_id = ?3"
