@@ -34,15 +34,14 @@ from ..registry import SERVICES
 from ..runtimes.live import LiveRuntimes
 from ..scenario import steps
 from ..scenario.model import Step
-from ..services.s3.commands import DeleteObject, GetObject, PutObject, put_object
 from ..services.s3.config import parse_bucket
-from ..services.s3.copying import copied_properties, itself_refused
-from ..services.s3.requests import CopyObject
+from ..services.s3.requests import CopyObject, UploadPartCopy
 from ..services.sns.commands import ConfirmSubscription, Unsubscribe
 from .driver import LiveEngine
 from .endpoint import HOST, Server, bind, server
 from .folders import BucketFolder
-from .object_files import ObjectFiles
+from .object_copies import copy_object, copy_part
+from .object_files import COMMANDS, ObjectFiles
 from .sources import Places, Sources
 
 _LAST_ANSWERS_S = 1.0
@@ -362,54 +361,17 @@ class LiveApp:
 
     async def _carry_out(self, step: Step, operation: Operation[Any]) -> Any:
         files = self._objects.get(getattr(getattr(step, step.act()), "bucket", ""))
-        command = operation.command
-        if files is not None and isinstance(command, PutObject):
-            result = operation.result(await self._put(files, command))
-        elif files is not None and isinstance(command, DeleteObject):
-            result = operation.result(await files.delete(command.key, version_id=command.version_id))
-        elif isinstance(command, CopyObject):
-            result = operation.result(await self._copy(files, operation.arn, command))
-        else:
-            await self.engine.store(operation.payloads)
-            reply = await self.engine.submit(operation.arn, operation.command)
-            result = await self.engine.read(lambda _: operation.result(reply))
-        return _jsonable(result)
-
-    async def _put(self, files: ObjectFiles, command: PutObject) -> Any:
-        return await files.put(
-            command.key,
-            command.body or b"",
-            content_type=command.content_type,
-            properties=command.properties,
-            conditions=command.conditions,
-            operation=command.operation,
-        )
-
-    async def _copy(self, files: ObjectFiles | None, arn: str, command: CopyObject) -> Any:
-        """Copy an object; where its content or the copy's is a file, by reading and putting it."""
-        source = self._objects.get(name_of(command.source_bucket))
-        if files is None and source is None:
-            return await self.engine.submit(arn, command)
-        get = GetObject(command.source_key, command.source_version_id)
-        if source is not None:
-            found = await source.get(command.source_key, command.source_version_id)
-        else:
-            found = await self.engine.submit(command.source_bucket, get)
-        if isinstance(found, Refused):
-            return found
-        refused = itself_refused(command, arn, found.info)
-        if refused is not None:
-            return refused
-        content_type, properties = copied_properties(command, found.info)
-        put = put_object(
-            command.key,
-            found.body or b"",
-            content_type=content_type,
-            properties=properties,
-            conditions=command.conditions,
-            operation="CopyObject",
-        )
-        return await (self._put(files, put) if files is not None else self.engine.submit(arn, put))
+        command, arn, submit = operation.command, operation.arn, self.engine.submit
+        if files is not None and isinstance(command, COMMANDS):
+            return _jsonable(operation.result(await files.carry_out(command)))
+        if isinstance(command, CopyObject | UploadPartCopy):
+            source = self._objects.get(name_of(command.source_bucket))
+            if isinstance(command, CopyObject):
+                return _jsonable(operation.result(await copy_object(submit, source, files, arn, command)))
+            return _jsonable(operation.result(await copy_part(submit, source, arn, command)))
+        await self.engine.store(operation.payloads)
+        reply = await submit(arn, command)
+        return _jsonable(await self.engine.read(lambda _: operation.result(reply)))
 
 
 def _folder_config(declared: Declared | None) -> str:

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,14 @@ from ..services.s3.commands import (
     ObjectInfo,
     PendingWrite,
     Properties,
+    PutObject,
     StoredObject,
     content_md5,
 )
 from ..services.s3.conditions import ranged
 from ..services.s3.config import BucketSettings
+from ..services.s3.removal import many_refused
+from ..services.s3.requests import CompleteMultipartUpload, DeleteObjects, Joined, JoinParts, ObjectsDeleted
 from .completeness import identity_of
 from .naming import Names, key_of
 
@@ -53,6 +57,10 @@ _NAME_BYTES = 255
 _EXACT_NAMES = sys.platform == "linux"
 _TEMPORARY_FOLDER = ".simtriggers"
 """In the bucket's folder, when the state lies on another file system; always ignored by the watcher."""
+
+
+COMMANDS = (PutObject, DeleteObject, GetObject, DeleteObjects, CompleteMultipartUpload)
+"""What is to be told to ObjectFiles instead of the bucket's service."""
 
 
 class ObjectFiles:
@@ -81,12 +89,43 @@ class ObjectFiles:
         self._temporary = self._temporary_folder(state.absolute())
         self._count = 0
         self._versioned = bool(settings.versioning)
-        self._locks: dict[str, anyio.Lock] = {}
+        self._locks: dict[tuple[str, ...], anyio.Lock] = {}
 
     def _temporary_folder(self, state: Path) -> Path:
         state.mkdir(parents=True, exist_ok=True)
         near = os.stat(state).st_dev == os.stat(self._root).st_dev
         return state / "tmp" if near else self._root / _TEMPORARY_FOLDER / "tmp"
+
+    # --- by command -----------------------------------------------------------------------------
+
+    async def carry_out(self, command: Any) -> Any:
+        """Carry out one of COMMANDS; replies as the service would."""
+        if isinstance(command, PutObject):
+            return await self.put(
+                command.key,
+                command.body or b"",
+                content_type=command.content_type,
+                principal=command.principal,
+                source_ip=command.source_ip,
+                properties=command.properties,
+                conditions=command.conditions,
+                operation=command.operation,
+            )
+        if isinstance(command, DeleteObject):
+            return await self.delete(
+                command.key,
+                principal=command.principal,
+                source_ip=command.source_ip,
+                version_id=command.version_id,
+                conditions=command.conditions,
+            )
+        if isinstance(command, GetObject):
+            conditions = command.conditions
+            return await self.get(command.key, command.version_id, range=command.range, conditions=conditions)
+        if isinstance(command, DeleteObjects):
+            return await self.delete_many(command)
+        assert isinstance(command, CompleteMultipartUpload), command
+        return await self.complete(command)
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -104,38 +143,62 @@ class ObjectFiles:
     ) -> Any:
         """Put an object; replies with ObjectPut, or Refused. `operation` as PutObject names it."""
         raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
-        async with self._alone(key):
+        begin = BeginWrite(
+            "put",
+            key,
+            "",
+            len(raw),
+            content_md5(raw),
+            content_type=content_type,
+            principal=principal,
+            source_ip=source_ip,
+            properties=properties,
+            conditions=conditions,
+            source=operation,
+        )
+        return await self._store_content(begin, raw)
+
+    async def complete(self, command: CompleteMultipartUpload) -> Any:
+        """Complete an upload in parts: its object becomes a file, with the ETag of its parts. Replies as the
+        command does; the upload goes with the commit."""
+        async with self._alone("upload", command.upload_id):
+            joined = await self._submit(self._arn, JoinParts(command.upload_id, command.parts, command.conditions))
+            if not isinstance(joined, Joined):
+                return joined
+            begin = BeginWrite(
+                "put",
+                joined.key,
+                "",
+                len(joined.body),
+                joined.etag,
+                content_type=joined.content_type,
+                principal=command.principal,
+                source_ip=command.source_ip,
+                properties=joined.properties,
+                conditions=command.conditions,
+                source="CompleteMultipartUpload",
+                upload_id=command.upload_id,
+            )
+            return await self._store_content(begin, joined.body)
+
+    async def _store_content(self, wanted: BeginWrite, raw: bytes) -> Any:
+        """Write a content to its place. `wanted` says all of it but where: place, file, temporary, copy."""
+        key = wanted.key
+        async with self._alone("key", key):
             place, target = await anyio.to_thread.run_sync(self._target, key)
             temporary = self._next_temporary()
             found = await anyio.to_thread.run_sync(self._write, temporary, raw)
             copy = await anyio.to_thread.run_sync(self.keep_copy, key, raw) if self._versioned else ""
-            begin = BeginWrite(
-                "put",
-                key,
-                place,
-                len(raw),
-                content_md5(raw),
-                identity_of(found),
-                str(temporary),
-                content_type,
-                principal,
-                source_ip,
-                properties,
-                conditions,
-                operation,
-                copy,
-            )
+            begin = replace(wanted, place=place, file=identity_of(found), temporary=str(temporary), copy=copy)
             write_id = await self._submit(self._arn, begin)
             if isinstance(write_id, Refused):
-                temporary.unlink(missing_ok=True)
-                await anyio.to_thread.run_sync(self._unlink, self._path_of_copy(copy))
+                await self._clear(temporary, copy)
                 return write_id
             self._crash("before_rename")
             try:
                 await anyio.to_thread.run_sync(self._rename, temporary, target)
             except OSError as error:
-                temporary.unlink(missing_ok=True)
-                await anyio.to_thread.run_sync(self._unlink, self._path_of_copy(copy))
+                await self._clear(temporary, copy)
                 reason = f"the file could not be put in its place: {error.strerror or error}"
                 await self._submit(self._arn, AbortWrite(write_id, reason))
                 return Refused("InternalError", f"{key}: {reason}", 500)
@@ -145,29 +208,41 @@ class ObjectFiles:
                 await anyio.to_thread.run_sync(self._unlink, self._path(key, "store"))
             return reply
 
+    async def _clear(self, temporary: Path, copy: str) -> None:
+        temporary.unlink(missing_ok=True)
+        await anyio.to_thread.run_sync(self._unlink, self._path_of_copy(copy))
+
     @asynccontextmanager
-    async def _alone(self, key: str) -> AsyncIterator[None]:
-        """One write at a time for each key."""
-        lock = self._locks.setdefault(key, anyio.Lock())
+    async def _alone(self, *what: str) -> AsyncIterator[None]:
+        """One at a time for each key, and for each upload."""
+        lock = self._locks.setdefault(what, anyio.Lock())
         try:
             async with lock:
                 yield
         finally:
             if lock.statistics().tasks_waiting == 0 and not lock.locked():
-                self._locks.pop(key, None)
+                self._locks.pop(what, None)
 
-    async def delete(self, key: str, *, principal: str = "", source_ip: str = "", version_id: str = "") -> Any:
+    async def delete(
+        self,
+        key: str,
+        *,
+        principal: str = "",
+        source_ip: str = "",
+        version_id: str = "",
+        conditions: Conditions | None = None,
+    ) -> Any:
         """Delete an object and its file, or one version; replies with ObjectDeleted, or Refused.
 
         Of a version that is deleted the copy goes too. The version before it, if it becomes the current one,
         stays beside the folder.
         """
         if version_id:
-            return await self._delete_version(DeleteObject(key, principal, source_ip, version_id))
-        async with self._alone(key):
+            return await self._delete_version(DeleteObject(key, principal, source_ip, version_id, conditions))
+        async with self._alone("key", key):
             head = await self._submit(self._arn, HeadObject(key))
             place = head.place if isinstance(head, ObjectInfo) else "none"
-            begin = BeginWrite("delete", key, place, principal=principal, source_ip=source_ip)
+            begin = BeginWrite("delete", key, place, principal=principal, source_ip=source_ip, conditions=conditions)
             write_id = await self._submit(self._arn, begin)
             if isinstance(write_id, Refused):
                 return write_id
@@ -176,9 +251,21 @@ class ObjectFiles:
             self._crash("after_unlink")
             return await self._submit(self._arn, CommitWrite(write_id))
 
+    async def delete_many(self, command: DeleteObjects) -> Any:
+        """Delete each of a list, one after the other; replies with ObjectsDeleted, or Refused for all."""
+        refused = many_refused(command.objects)
+        if refused is not None:
+            return refused
+        user, address = command.principal, command.source_ip
+        done = [
+            await self.delete(key, principal=user, source_ip=address, version_id=version_id)
+            for key, version_id in command.objects
+        ]
+        return ObjectsDeleted(tuple(done))
+
     async def _delete_version(self, command: DeleteObject) -> Any:
         key = command.key
-        async with self._alone(key):
+        async with self._alone("key", key):
             version = await self._submit(self._arn, HeadObject(key, command.version_id))
             current = await self._submit(self._arn, HeadObject(key))
             reply = await self._submit(self._arn, command)
@@ -211,10 +298,12 @@ class ObjectFiles:
 
     # --- reading --------------------------------------------------------------------------------
 
-    async def get(self, key: str, version_id: str = "", *, range: str = "") -> Any:
+    async def get(
+        self, key: str, version_id: str = "", *, range: str = "", conditions: Conditions | None = None
+    ) -> Any:
         """The object, or a version or a part of it, with its content as bytes or text (StoredObject), or
         Refused."""
-        stored = await self._submit(self._arn, GetObject(key, version_id, None, range))
+        stored = await self._submit(self._arn, GetObject(key, version_id, conditions, range))
         if not isinstance(stored, StoredObject) or stored.body is not None:
             return stored
         kept = stored.info.place == "copy"

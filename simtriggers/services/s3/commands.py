@@ -299,7 +299,8 @@ class BeginWrite:
     """Journal an API write before the disk is touched. Replies with the write's id (str).
 
     `operation` is `put` (with the identity that the file will have) or `delete`; `place` is `file` or
-    `store`. `source` is the operation as PutObject names it.
+    `store`. `source` is the operation as PutObject names it; `upload_id` is of the upload in parts that the
+    put completes.
     """
 
     operation: str
@@ -316,6 +317,7 @@ class BeginWrite:
     conditions: Conditions | None = None
     source: str = "PutObject"
     copy: str = ""
+    upload_id: str = ""
 
 
 @command(Overdue.RUN)

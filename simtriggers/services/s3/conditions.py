@@ -5,6 +5,7 @@ Source: S3 User Guide, "Conditional requests"; API reference, GetObject, PutObje
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 
@@ -174,3 +175,10 @@ def more_of(given: Properties) -> str:
     }
     kept = {name: item for name, item in found.items() if item}
     return to_json(kept) if kept else ""
+
+
+def properties_of(storage_class: str, more: str) -> Properties:
+    """The properties of which `more_of` was made."""
+    known = json.loads(more) if more else {}
+    metadata, tags, headers = (tuple(known.get(name, {}).items()) for name in ("metadata", "tags", "headers"))
+    return Properties(metadata, tags, storage_class, headers, known.get("acl", ""))

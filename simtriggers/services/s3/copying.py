@@ -56,6 +56,11 @@ def source_refused(source: Found, key: str, version_id: str) -> Refused | None:
     return refused
 
 
+def archived_source(refused: Refused) -> Refused:
+    """What a copy says where a read would say that the object is archived."""
+    return _ARCHIVED if refused.code == "InvalidObjectState" else refused
+
+
 def copied_properties(command: CopyObject, source: ObjectInfo) -> tuple[str, Properties]:
     """Content type and properties of the copy. An ACL is never copied."""
     tags = source.tags if command.tags is None else command.tags

@@ -15,7 +15,7 @@ from ...kernel.codec import to_json
 from ...kernel.effects import Decision, Note, Refused, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
-from . import store
+from . import store, versions_store
 from .commands import AbortWrite, BeginWrite, CommitWrite, PendingWrite, Properties
 from .conditions import more_of
 from .events import CREATED_BY
@@ -71,6 +71,7 @@ def _put_of(command: BeginWrite) -> str:
             "storage_class": given.storage_class,
             "event": CREATED_BY[command.source],
             "copy": command.copy,
+            "upload_id": command.upload_id,
         }
     )
 
@@ -94,6 +95,8 @@ def decide_commit(view: WriteView, entry: Entry, *, now_ms: int, ids: Ids) -> De
         return Decision(NO_SUCH_WRITE)
     content_type, principal, source_ip, put = view.more
     request = request_of(view.spot.bucket.config, principal, source_ip, ids)
+    more = json.loads(put) if put else {}
+    upload_id = more.pop("upload_id", "")
     if write.operation == "put":
         file = write.file if write.place == "file" else None
         new = NewObject(
@@ -103,11 +106,13 @@ def decide_commit(view: WriteView, entry: Entry, *, now_ms: int, ids: Ids) -> De
             write.place,
             inode=None if file is None else file.inode,
             mtime_ns=None if file is None else file.mtime_ns,
-            **(json.loads(put) if put else {}),
+            **more,
         )
         decision = created(view.spot, entry, write.key, new, request, now_ms=now_ms, ids=ids)
     else:
         decision = removed(view.spot, entry, write.key, request, now_ms=now_ms, ids=ids)
+    if upload_id:
+        decision.writes += [Write(one, (upload_id,)) for one in versions_store.DELETE_UPLOAD]
     decision.writes.append(Write(store.DELETE_WRITE, (entry.arn, command.id)))
     return decision
 

@@ -17,7 +17,7 @@ from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import store, versions_store
 from .commands import Conditions, as_kept, content_md5
-from .conditions import SIZE_LIMIT, bounds_of, more_of, properties_refused, write_refused
+from .conditions import SIZE_LIMIT, bounds_of, more_of, properties_of, properties_refused, write_refused
 from .copying import source_refused
 from .events import CREATED_MULTIPART
 from .objects import NewObject, key_refused, make_object
@@ -25,6 +25,8 @@ from .reading import Found, found_of
 from .requests import (
     CompleteMultipartUpload,
     CreateMultipartUpload,
+    Joined,
+    JoinParts,
     ListMultipartUploads,
     Part,
     Upload,
@@ -99,7 +101,7 @@ def view_upload(read: Reader, entry: Entry) -> Uploading:
         key, version_id = command.source_key, command.source_version_id
         source = found_of(read, command.source_bucket, key, version_id, content=True)
         return Uploading(bucket, upload, parts, source=source)
-    if not isinstance(command, CompleteMultipartUpload):
+    if not isinstance(command, CompleteMultipartUpload | JoinParts):
         return Uploading(bucket, upload, parts)
     wanted = {number for number, _ in command.parts}
     contents = tuple(
@@ -150,29 +152,31 @@ def decide_part_copy(view: Uploading, entry: Entry, *, now_ms: int, ids: Ids) ->
     if refused is not None or source is None:
         return Decision(refused)
     body = source.body or b""
-    raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
-    if command.source_range:
-        bounds = bounds_of(command.source_range, len(raw))
-        if not isinstance(bounds, tuple):
-            fields = (("ArgumentName", "x-amz-copy-source-range"), ("ArgumentValue", command.source_range))
-            text = f"Range specified is not valid for source object of size: {len(raw)}"
-            return Decision(Refused("InvalidArgument", text, fields=fields))
-        raw = raw[bounds[0] : bounds[1] + 1]
-    return _stored(view, command, raw, now_ms)
+    part = part_of(body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body, command.source_range)
+    return Decision(part) if isinstance(part, Refused) else _stored(view, command, part, now_ms)
+
+
+def part_of(raw: bytes, source_range: str) -> bytes | Refused:
+    """The range of a source's content that becomes a part."""
+    if not source_range:
+        return raw
+    bounds = bounds_of(source_range, len(raw))
+    if isinstance(bounds, tuple):
+        return raw[bounds[0] : bounds[1] + 1]
+    fields = (("ArgumentName", "x-amz-copy-source-range"), ("ArgumentValue", source_range))
+    text = f"Range specified is not valid for source object of size: {len(raw)}"
+    return Refused("InvalidArgument", text, fields=fields)
 
 
 def decide_complete(view: Uploading, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """Join the parts; raises ObjectCreated:CompleteMultipartUpload."""
     command: CompleteMultipartUpload = entry.command
-    refused = _refused(view)
+    refused = _completion_refused(view, command)
     if refused is not None:
         return Decision(refused)
     assert view.upload is not None
     assert view.spot is not None
     key, _, content_type, kept_in, more = view.upload[1:6]
-    refused = _parts_refused(command, view.parts) or _condition(view.spot, command.conditions, key)
-    if refused is not None:
-        return Decision(refused)
     raw = b"".join(view.contents)
     kept = as_kept(raw)
     text = payload(kept) if isinstance(kept, str) else None
@@ -191,11 +195,32 @@ def decide_complete(view: Uploading, entry: Entry, *, now_ms: int, ids: Ids) -> 
     return work.done(reply)
 
 
+def decide_join(view: Uploading, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """The same without doing it."""
+    command: JoinParts = entry.command
+    refused = _completion_refused(view, command)
+    if refused is not None:
+        return Decision(refused)
+    assert view.upload is not None
+    key, _, content_type, kept_in, more = view.upload[1:6]
+    etag = multipart_etag([etag.strip('"') for _, etag in command.parts])
+    return Decision(Joined(key, b"".join(view.contents), etag, content_type, properties_of(kept_in, more)))
+
+
+def _completion_refused(view: Uploading, command: CompleteMultipartUpload | JoinParts) -> Refused | None:
+    refused = _refused(view)
+    if refused is not None:
+        return refused
+    assert view.upload is not None
+    assert view.spot is not None
+    return _parts_refused(command, view.parts) or _condition(view.spot, command.conditions, view.upload[1])
+
+
 def _condition(spot: Spot, conditions: Conditions | None, key: str) -> Refused | None:
     return write_refused(conditions, None if spot.row is None else spot.row[1], key)
 
 
-def _parts_refused(command: CompleteMultipartUpload, there: tuple[tuple[Any, ...], ...]) -> Refused | None:
+def _parts_refused(command: CompleteMultipartUpload | JoinParts, there: tuple[tuple[Any, ...], ...]) -> Refused | None:
     if not command.parts:
         return MALFORMED
     numbers = [number for number, _ in command.parts]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...kernel.agenda import Entry
-from ...kernel.effects import Decision, Note, Write
+from ...kernel.effects import Decision, Note, Refused, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import store, versions_store
@@ -83,14 +83,12 @@ def view_delete_many(read: Reader, entry: Entry) -> tuple[Doomed, ...]:
 def decide_delete_many(view: tuple[Doomed, ...], entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """Delete each of them, with an event each (recorded from AWS); all or, for a wrong id, none."""
     command: DeleteObjects = entry.command
-    if not 1 <= len(view) <= MOST_KEYS or len(set(command.objects)) < len(view):
-        return Decision(MALFORMED)
+    refused = many_refused(command.objects)
+    if refused is not None:
+        return Decision(refused)
     spot = view[0].spot
     if spot.bucket is None:
         return Decision(NO_SUCH_BUCKET)
-    refused = next(filter(None, (version_refused(version_id) for _, version_id in command.objects)), None)
-    if refused is not None:
-        return Decision(refused)
     request = request_of(spot.bucket.config, command.principal, command.source_ip, ids)
     work = work_on(spot, entry, now_ms, ids)
     done = [
@@ -98,6 +96,13 @@ def decide_delete_many(view: tuple[Doomed, ...], entry: Entry, *, now_ms: int, i
         for (key, version_id), each in zip(command.objects, view, strict=True)
     ]
     return work.done(ObjectsDeleted(tuple(done)))
+
+
+def many_refused(objects: tuple[tuple[str, str], ...]) -> Refused | None:
+    """Why a list of keys and version ids is not deleted, or None."""
+    if not 1 <= len(objects) <= MOST_KEYS or len(set(objects)) < len(objects):
+        return MALFORMED
+    return next(filter(None, (version_refused(version_id) for _, version_id in objects)), None)
 
 
 # --- one key -------------------------------------------------------------------------------------

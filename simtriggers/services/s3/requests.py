@@ -169,6 +169,27 @@ class CompleteMultipartUpload:
 
 
 @command(Overdue.RUN)
+class JoinParts:
+    """What completing an upload would store, for whoever writes it into a file; nothing changes. Replies with
+    `Joined`, or refuses as CompleteMultipartUpload does."""
+
+    upload_id: str
+    parts: tuple[tuple[int, str], ...]
+    conditions: Conditions | None = None
+
+
+@value
+class Joined:
+    """The object that an upload makes."""
+
+    key: str
+    body: bytes
+    etag: str
+    content_type: str
+    properties: Properties
+
+
+@command(Overdue.RUN)
 class AbortMultipartUpload:
     """Forget an upload and its parts; no event. Replies with None."""
 

@@ -42,6 +42,7 @@ RULES: dict[type[Any], Rule] = {
     requests.UploadPart: Rule(multipart.view_upload, multipart.decide_part),
     requests.UploadPartCopy: Rule(multipart.view_upload, multipart.decide_part_copy),
     requests.CompleteMultipartUpload: Rule(multipart.view_upload, multipart.decide_complete),
+    requests.JoinParts: Rule(multipart.view_upload, multipart.decide_join),
     requests.AbortMultipartUpload: Rule(multipart.view_upload, multipart.decide_abort),
     requests.ListParts: Rule(multipart.view_upload, multipart.decide_list_parts),
     requests.ListMultipartUploads: Rule(multipart.view_uploads, multipart.decide_uploads),
