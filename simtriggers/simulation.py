@@ -76,7 +76,7 @@ def _close(connection: sqlite3.Connection) -> None:
 
 def _from_outside(call: str) -> None:
     if inline.current() is not None:
-        raise SimtriggersError(f"{call}() is for outside of handlers; a handler lets time pass with time.sleep")
+        raise SimtriggersError(f"{call}() is for outside of handlers, which let time pass with time.sleep alone")
 
 
 # --- the simulation -----------------------------------------------------------------------------
@@ -103,13 +103,42 @@ class Simulation:
         check_invariants: bool = False,
         endpoints: Iterable[HttpStub] = (),
     ) -> None:
-        self.project = project
-        self.names = project.names
-        self._options = trace, check_invariants
         try:
             start_ms = parse_iso(start)
         except ValueError:
             raise UserError(f"start: {start!r} is not a time with a zone", fix=f"write one such as {START}") from None
+        self._open(
+            project,
+            start_ms=start_ms,
+            seed=seed,
+            shuffle_ties=shuffle_ties,
+            trace=trace,
+            shared_modules=shared_modules,
+            check_invariants=check_invariants,
+            endpoints=endpoints,
+        )
+        try:
+            self._declare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(
+        self,
+        project: Project,
+        *,
+        start_ms: int,
+        seed: int,
+        shuffle_ties: int | None,
+        trace: str,
+        shared_modules: bool,
+        check_invariants: bool,
+        endpoints: Iterable[HttpStub],
+    ) -> None:
+        """An empty world with its runtimes."""
+        self.project = project
+        self.names = project.names
+        self._options = trace, check_invariants
         self.engine = VirtualEngine(
             SERVICES, start_ms=start_ms, seed=seed, shuffle_ties=shuffle_ties, trace_volume=trace
         )
@@ -121,11 +150,6 @@ class Simulation:
         _simulations.add(self)
         # The trace can be read after `close`, so the database goes when nobody holds the simulation any more.
         weakref.finalize(self, _close, self.engine.connection)
-        try:
-            self._declare()
-        except BaseException:
-            self.close()
-            raise
 
     def _check_afresh(self) -> None:
         """Check this world's invariants, if that is wanted; checkers remember what they saw of another."""
@@ -135,8 +159,7 @@ class Simulation:
 
     def _declare(self) -> None:
         engine = self.engine
-        engine.root_cause = engine.note("Started", "run", 0, {"seed": engine.ids.seed, "start": iso_ms(self.start_ms)})
-        engine.restarted(engine.incarnation, self.names.service)
+        engine.begin({"seed": engine.ids.seed, "start": iso_ms(self.start_ms)}, self.names.service)
         for each in declare(self.project, default_runtime="inline", folders=False):
             reply = engine.ask(each.arn, each.command, cause=engine.root_cause)
             if isinstance(reply, Refused):
@@ -196,14 +219,12 @@ class Simulation:
 
     def perform(self, operation: Operation[T]) -> T:
         """Carry out one operation, from outside or from a running handler, and return its result."""
-        for item in operation.payloads:
-            if not self.engine.reader.knows_payload(item):
-                self.engine.connection.execute(
-                    "INSERT OR IGNORE INTO payloads (digest, body) VALUES (?, ?)", (item.digest, item.body)
-                )
         handler = inline.current()
         if handler is not None:
+            for item in operation.payloads:
+                self.engine.keep_text(item)
             return operation.result(handler.ask(operation.arn, operation.command))
+        self.engine.keep(operation.payloads)
         return operation.result(self.engine.ask(operation.arn, operation.command))
 
     # --- time -------------------------------------------------------------------------------------
@@ -237,33 +258,43 @@ class Simulation:
 
     def set_faults(self, plan: FaultPlan) -> None:
         """Replace the faults that are injected from now on."""
-        self.engine.faults = plan
+        self.engine.set_faults(plan)
 
     def snapshot(self) -> snapshots.Snapshot:
-        """An image of this world. Raises NotQuiet while a handler is in the middle of its work."""
+        """An image of this world, also in the middle of a handler's work; raises NotQuiet there when a handler
+        has run in a process since the last quiet point."""
+        _from_outside("snapshot")
         return snapshots.take(self.engine)
 
     def restore(self, snapshot: snapshots.Snapshot) -> None:
-        """Make this the world of the snapshot again."""
+        """Make this the world of the snapshot again. A handler that was in the middle of its work is run up to
+        there again, with all that went before since the last quiet point; raises NotRepeatable when something
+        else came of it."""
         _from_outside("restore")
-        snapshots.restore(self.engine, snapshot)
-        self.runtimes.forget_all()
         self._check_afresh()
+        snapshots.restore(self.engine, snapshot)
 
     def fork(self) -> Simulation:
-        """Another simulation that goes on from here by itself."""
+        """Another simulation that goes on from here by itself; as `snapshot` and `restore`."""
+        _from_outside("fork")
+        snapshot = self.snapshot()
+        trace, check_invariants = self._options
         other = Simulation.__new__(Simulation)
-        Simulation.__init__(
-            other,
+        other._open(
             self.project,
-            start=iso_ms(self.start_ms),
+            start_ms=self.start_ms,
             seed=self.engine.ids.seed,
             shuffle_ties=self.engine.shuffle_ties,
-            trace=self._options[0],
+            trace=trace,
             shared_modules=self.runtimes.shared_modules,
-            check_invariants=self._options[1],
+            check_invariants=check_invariants,
+            endpoints=[HttpStub(stub.url, stub.responses) for stub in self.runtimes.http.stubs],
         )
-        other.restore(self.snapshot())
+        try:
+            other.restore(snapshot)
+        except BaseException:
+            other.close()
+            raise
         return other
 
     # --- what happened ----------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from simtriggers.engine.engine import Engine
 from simtriggers.engine.reader import DatabaseReader
 from simtriggers.engine.router import Router
 from simtriggers.engine.schema import migrate
-from simtriggers.engine.virtual import VirtualEngine
+from simtriggers.engine.virtual import RuntimeState, VirtualEngine
 from simtriggers.kernel.agenda import ORDINARY, Agenda, Entry
 from simtriggers.kernel.effects import (
     Decision,
@@ -47,6 +47,8 @@ class ToyRuntime:
         self._duration_ms = duration_ms
         self._running: dict[str, Start] = {}
         self.started: list[Start] = []
+        self.forgetful = True
+        self.unrepeatable_because = ""
 
     def start(self, begun: Start) -> None:
         self.started.append(begun)
@@ -60,6 +62,22 @@ class ToyRuntime:
 
     def abandon(self) -> None:
         self._running.clear()
+
+    def state(self) -> RuntimeState:
+        return RuntimeState()
+
+    def restored(self, state: RuntimeState) -> None:
+        self._running.clear()
+        self.started.clear()
+
+    def pristine(self) -> bool:
+        return self.forgetful
+
+    def forget_past(self) -> None:
+        self.unrepeatable_because = ""
+
+    def unrepeatable(self) -> str:
+        return self.unrepeatable_because
 
     def busy(self) -> list[str]:
         return [f"the handler of {begun.request_id}" for begun in self._running.values()]

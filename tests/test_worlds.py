@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from simtriggers.engine.faults import FaultPlan, HandlerFault, TargetFault
-from simtriggers.errors import SimtriggersError, UserError
+from simtriggers.errors import UserError
 from simtriggers.explain import MemoryBook, is_first_cause, origin
 from simtriggers.simulation import Simulation
 from tests.simulated import ALL, HANDLERS, QUEUE, START_S, kinds, trace_text, world
@@ -122,16 +122,6 @@ def test_a_fork_keeps_the_options_of_its_world() -> None:
         fork.queue("work").send("x")
         assert fork.trace == []
         assert len(fork.engine.checkers) == len(sim.engine.checkers) == 2
-
-
-def test_no_snapshot_in_the_middle_of_a_handler() -> None:
-    with world() as sim:
-        sim.invoke("sleeper", {"seconds": 60, "name": "x"}, invocation_type="Event")
-        sim.advance("10s")
-        with pytest.raises(SimtriggersError, match="no snapshot while handlers run: sleeper"):
-            sim.snapshot()
-        sim.run_until_idle()
-        sim.snapshot()
 
 
 def test_a_restart_ends_what_runs_and_loses_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,10 +89,10 @@ def save_changes(connection: sqlite3.Connection, agenda: Agenda) -> None:
         connection.executemany(_INSERT, [_stored(entry) for entry in added])
 
 
-def save_all(connection: sqlite3.Connection, agenda: Agenda) -> None:
-    """Write the whole agenda, for a snapshot of a virtual run."""
+def save_all(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
+    """Make these the stored agenda, for a snapshot of a virtual run."""
     connection.execute("DELETE FROM agenda")
-    connection.executemany(_INSERT, [_stored(entry) for entry in agenda.entries()])
+    connection.executemany(_INSERT, [_stored(entry) for entry in entries])
 
 
 def _decoded(seq: int, text: str) -> Any:

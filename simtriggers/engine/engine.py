@@ -77,15 +77,15 @@ class Engine:
         self.steps = 0
         self.root_cause = 0
         self._strict = strict
-        self._next_caller = 1
+        self.next_caller = 1
         self._lines = Lines()
 
     # --- what arrives from outside --------------------------------------------------------------
 
     def new_caller(self) -> Caller:
         """An address for someone who waits in this process."""
-        number = self._next_caller
-        self._next_caller = number + 1
+        number = self.next_caller
+        self.next_caller = number + 1
         self.callers.add(number)
         return Caller(number)
 

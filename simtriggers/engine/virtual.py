@@ -1,32 +1,38 @@
 """The virtual world: the next entry is simply taken and the clock set to its time.
 
 One transaction stays open over many steps. Handlers run as greenlets of the inline runtime, for which
-this engine is the hub: it alone steps, so nothing nests.
+this engine is the hub: it alone steps, so nothing nests. Acts of the outside world are kept in order: what a
+snapshot in the middle of a handler's work is made of (engine/snapshots.py).
 """
 
 from __future__ import annotations
 
+import copy
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Protocol
 
 from ..aws.contracts import Ended, HttpEnded, HttpRequest, Start, Work
 from ..errors import Deadlock, RunLimit
-from ..kernel.agenda import FOREVER_MS, REPLY, Agenda, Entry
+from ..kernel.agenda import FOREVER_MS, ORDINARY, REPLY, Agenda, Entry
 from ..kernel.clock import Holds, VirtualClock, iso_ms
 from ..kernel.codec import type_name
-from ..kernel.effects import Caller
+from ..kernel.effects import Caller, Payload, ReturnAddress
 from ..kernel.ids import Ids
 from ..kernel.service import Service
 from ..kernel.trace import Trace
 from .database import open_memory
 from .engine import Engine
+from .faults import FaultPlan
 from .router import Router
 from .schema import LOOKUP_INDEXES, migrate
 
 DAY_MS = 86_400_000
+MOST_ACTS = 20_000
+"""How much of what the outside world did is kept: some 15 MB, and some seconds to do it again."""
+
 _SHOWN_STEPS = 64
 _FLUSH_ROWS = 128
 
@@ -49,6 +55,34 @@ class Runtime(Protocol):
 
     def busy(self) -> list[str]:
         """What is running, in words, for the message of a deadlock."""
+
+    def state(self) -> RuntimeState:
+        """What of the runtime belongs to a snapshot."""
+
+    def restored(self, state: RuntimeState) -> None:
+        """The world was replaced by that of a snapshot: nothing runs, and no environment is left."""
+
+    def pristine(self) -> bool:
+        """Whether handlers have no memory of their own (globals, chance that was drawn): it is in no snapshot."""
+
+    def forget_past(self) -> None:
+        """What has run until now is never done again."""
+
+    def unrepeatable(self) -> str:
+        """What has run that may be done again, and cannot be, in words; empty for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeState:
+    """`world` tells the handlers' chance in one world from that in another (0: a world that was never restored);
+    `received` are the requests that each stub of an HTTP target has had."""
+
+    world: int = 0
+    received: tuple[tuple[HttpRequest, ...], ...] = ()
+
+
+Act = tuple[str, tuple[Any, ...]]
+"""A call from outside: the method's name in `ACTS`, and its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +125,12 @@ class VirtualEngine(Engine):
         self.holds = Holds()
         self.runtime: Runtime | None = None
         self.incarnation = 1
+        self.start_ms = start_ms
         self.last_act_ms = start_ms
+        self.base: Any = None
+        """The snapshots.Snapshot that this world goes on from; None: the empty world."""
+        self.acts: list[Act] | None = []
+        """What the outside world did since then; None: too much to keep."""
         self.now_ms = self.reader.now_ms = start_ms
         self.shuffle_ties = shuffle_ties
         self.same_ms_limit = 1_000_000
@@ -113,7 +152,7 @@ class VirtualEngine(Engine):
         """Submit a command for a handler; `answered` is called from the hub with the reply."""
         caller = self.new_caller()
         self._answers[caller.number] = answered
-        self.submit(arn, command, cause=cause, reply_to=caller)
+        super().submit(arn, command, cause=cause, reply_to=caller)
 
     def ended(self, start: Start, ended: Ended) -> None:
         """An attempt has ended, now."""
@@ -131,7 +170,45 @@ class VirtualEngine(Engine):
         """While holds keep time from moving, call `wait`, which blocks until real work has ended."""
         self._wait_for_real = wait
 
-    # --- running --------------------------------------------------------------------------------
+    # --- acts of the outside world --------------------------------------------------------------
+
+    def begin(self, details: dict[str, Any], service_arn: Callable[[str], str]) -> None:
+        """The first row of a run, and what services do at a start."""
+        self._acted("begin", details, service_arn)
+        self.root_cause = self.note("Started", "run", 0, details)
+        self.restarted(self.incarnation, service_arn)
+
+    def _acted(self, name: str, *arguments: Any) -> None:
+        acts = self.acts
+        if acts is not None:
+            acts.append((name, arguments))
+            if len(acts) > MOST_ACTS:
+                self.acts = None
+
+    def keep(self, payloads: Iterable[Payload]) -> None:
+        """Store texts that commands to come name by digest."""
+        for item in payloads:
+            self._acted("keep_text", item.digest)
+            self.keep_text(item)
+
+    def keep_text(self, item: Payload) -> None:
+        """Store one text; no act by itself."""
+        if not self.reader.knows_payload(item):
+            self.connection.execute(
+                "INSERT OR IGNORE INTO payloads (digest, body) VALUES (?, ?)", (item.digest, item.body)
+            )
+
+    def set_faults(self, plan: FaultPlan) -> None:
+        """Replace the faults that are injected from now on."""
+        self._acted("set_faults", copy.deepcopy(plan))
+        self.faults = plan
+
+    def submit(
+        self, arn: str, command: Any, *, cause: int = 0, reply_to: ReturnAddress | None = None, priority: int = ORDINARY
+    ) -> Entry:
+        """Put a command on the agenda, due now."""
+        self._acted("submit", arn, command, cause, reply_to, priority)
+        return super().submit(arn, command, cause=cause, reply_to=reply_to, priority=priority)
 
     def ask(self, arn: str, command: Any, *, cause: int = 0) -> Any:
         """Act from outside: submit a command and run until its reply is there, and return that.
@@ -139,9 +216,10 @@ class VirtualEngine(Engine):
         Time moves only if the reply needs it (a long poll, a synchronous invocation). Raises Deadlock when
         nothing that could bring the reply is left, or when recurring work alone has not for a day.
         """
+        self._acted("ask", arn, command, cause)
         caller = self.new_caller()
         self._act()
-        self.submit(arn, command, cause=cause, reply_to=caller)
+        super().submit(arn, command, cause=cause, reply_to=caller)
         number = caller.number
         ready = self._ready
         agenda = self.agenda
@@ -158,18 +236,24 @@ class VirtualEngine(Engine):
 
     def run_until(self, at_ms: int) -> None:
         """Run everything that is due up to and including `at_ms`; it is then `at_ms`."""
+        self._acted("run_until", at_ms)
+        self._run_until(at_ms)
+
+    def _run_until(self, at_ms: int) -> None:
         while self._take(at_ms):
             pass
         self._set_time(at_ms)
 
     def advance(self, by_ms: int) -> None:
-        """Let `by_ms` milliseconds pass: an act of the outside world."""
+        """Let `by_ms` milliseconds pass."""
+        self._acted("advance", by_ms)
         self._act()
-        self.run_until(self.now_ms + by_ms)
+        self._run_until(self.now_ms + by_ms)
 
     def run_until_idle(self, *, horizon_ms: int = DAY_MS, max_steps: int | None = None) -> Idle:
         """Run until only recurring and background work, polls with nothing hidden to wait for, and timers
         beyond the horizon (counted from the last act of the outside world) are left."""
+        self._acted("run_until_idle", horizon_ms, max_steps)
         horizon = self.last_act_ms + horizon_ms
         stop = None if max_steps is None else self.steps + max_steps
         while self.agenda.foreground or self.holds:
@@ -266,8 +350,9 @@ class VirtualEngine(Engine):
         """Write the pending trace rows, so that the database holds all of the trace."""
         self.trace.publish(self.trace.flush(self.connection))
 
-    def reset_to(self, at_ms: int) -> None:
+    def reset_to(self, at_ms: int, *, next_caller: int) -> None:
         """Become the world of another time: a restored snapshot. Nobody waits there."""
+        self.next_caller = next_caller
         self.clock = VirtualClock(at_ms)
         self.now_ms = self.reader.now_ms = at_ms
         self.callers.clear()
@@ -282,6 +367,7 @@ class VirtualEngine(Engine):
     def restart(self, service_arn: Callable[[str], str]) -> None:
         """What `kill -9` and a new start do: handlers are gone, parked requests of callers are dropped,
         and each service settles what the older incarnation left."""
+        self._acted("restart", service_arn)
         self._act()
         if self.runtime is not None:
             self.runtime.abandon()

@@ -106,7 +106,7 @@ class InlineRuntime:
 
     def owns(self, handler: HandlerGreenlet) -> bool:
         """Whether this attempt is one of this runtime's."""
-        return (handler.start.invocation_id, handler.start.attempt) in self._running
+        return self._running.get((handler.start.invocation_id, handler.start.attempt)) is handler
 
     def busy(self) -> list[str]:
         """The attempts that run, in words."""
@@ -126,6 +126,10 @@ class InlineRuntime:
         """End everything that still runs and give the watchdog's signal back."""
         self.abandon()
         self.watchdog.release()
+
+    def pristine(self) -> bool:
+        """Whether no environment has been made and no byte of a function's stream been taken."""
+        return not self._environments and not self._streams
 
     def forget_streams(self) -> None:
         """Take the functions' bytes from new streams: the world was replaced by another."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import zip_longest
 from queue import SimpleQueue
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ..aws.contracts import Ended, HttpRequest, Start, Work
-from ..engine.virtual import VirtualEngine
-from .http import VirtualHttp
+from ..engine.virtual import RuntimeState, VirtualEngine
+from .http import HttpStub, VirtualHttp
 from .hub import VirtualHub
 from .inline import InlineRuntime
 from .process import ProcessRuntime
@@ -27,6 +28,7 @@ class VirtualRuntimes:
 
     def __init__(self, engine: VirtualEngine, *, shared_modules: bool = False) -> None:
         self.shared_modules = shared_modules
+        self._in_processes: set[str] = set()
         self._hub = VirtualHub(engine)
         self.inline = InlineRuntime(self._hub, shared=shared_modules)
         self.http = VirtualHttp(engine)
@@ -38,6 +40,7 @@ class VirtualRuntimes:
         if isinstance(start, HttpRequest):
             self.http.start(start)
         elif start.code.runtime == "process" and planned(start) is None:
+            self._in_processes.add(start.function_name)
             if self._processes is None:
                 self._processes = _Processes(self._engine)
             self._processes.start(start)
@@ -51,11 +54,34 @@ class VirtualRuntimes:
             self._processes.close()
             self._processes = None
 
-    def forget_all(self) -> None:
+    def state(self) -> RuntimeState:
+        """What belongs to a snapshot."""
+        return RuntimeState(self._hub.world, tuple(tuple(stub.received) for stub in self.http.stubs))
+
+    def restored(self, state: RuntimeState) -> None:
         """No environment is left: the world was replaced by another."""
         self.abandon()
-        self._hub.world = self._engine.ids.next_row
+        self._hub.world = state.world
+        self._in_processes.clear()
         self.inline.forget_streams()
+        for stub, received in zip_longest(self.http.stubs, state.received, fillvalue=()):
+            if isinstance(stub, HttpStub):
+                stub.received[:] = received
+
+    def pristine(self) -> bool:
+        """Whether no module of a handler was imported and no chance of one drawn."""
+        return self.inline.pristine()
+
+    def forget_past(self) -> None:
+        """What has run until now is never done again."""
+        self._in_processes.clear()
+
+    def unrepeatable(self) -> str:
+        """Functions that have run in subprocesses: what those do is not this process's to do again."""
+        if not self._in_processes:
+            return ""
+        names = ", ".join(sorted(self._in_processes))
+        return f"{names} ran in a process since the last quiet point, and cannot be run again"
 
     def busy(self) -> list[str]:
         """What is running, in words."""

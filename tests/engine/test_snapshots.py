@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 
 from simtriggers.aws.contracts import PutResource
 from simtriggers.engine import snapshots
+from simtriggers.engine.again import NotRepeatable
 from simtriggers.engine.faults import FaultPlan, HandlerFault, TargetFault
 from simtriggers.engine.snapshots import NotQuiet
 from simtriggers.engine.virtual import VirtualEngine
+from simtriggers.errors import Deadlock
+from simtriggers.kernel.effects import payload
 from tests.support import ToyRuntime, dump, kinds, trace_rows, trace_text, virtual
 from tests.toys import (
     START_MS,
@@ -48,7 +52,7 @@ def begin(engine: VirtualEngine) -> None:
 
 
 def go_on(engine: VirtualEngine) -> str:
-    """The rest of the story, as text."""
+    """The rest of the story, as text; it ends six seconds after the start."""
     engine.submit(C, Work())
     engine.ask(C, Relay(A, Take(START_MS + 900)))
     engine.run_until(START_MS + 3000)
@@ -151,18 +155,117 @@ def test_those_who_waited_are_gone_in_the_restored_world() -> None:
     assert engine.ask(A, Take(0)) == Letters(("x",))
 
 
-def test_no_snapshot_while_a_handler_runs() -> None:
+def busy(engine: VirtualEngine) -> None:
+    """A world with all kinds of acts behind it, in the middle of a handler's work."""
+    engine.begin({"seed": 1}, service_arn)
+    engine.set_faults(FaultPlan(targets=(TargetFault(B, "down", until_ms=START_MS + 2500),)))
+    engine.keep([payload("kept")])
+    engine.ask(A, Post("x"))
+    engine.ask(C, Work())
+    engine.advance(100)
+    with pytest.raises(Deadlock):
+        engine.ask(C, Relay(mailbox_arn("nobody"), Take(None)))
+    engine.restart(service_arn)
+    engine.ask(C, Send(B, "y"))
+    engine.run_until_idle(max_steps=2)
+    engine.run_until(engine.now_ms + 100)
+    for _ in range(3):
+        engine.submit(C, Work())
+    engine.advance(20)
+    assert not snapshots.is_quiet(engine)
+
+
+@pytest.mark.parametrize("ties", [None, 3])
+@pytest.mark.parametrize("forgetful", [True, False])
+def test_a_world_in_the_middle_of_a_handlers_work_goes_on_byte_for_byte(ties: int | None, forgetful: bool) -> None:
+    """`forgetful`: whether the snapshot that was taken between is where the past is done again from."""
+    engine = virtual(shuffle_ties=ties)
+    runtime = engine.runtime
+    assert isinstance(runtime, ToyRuntime)
+    runtime.forgetful = forgetful
+    busy(engine)
+    engine.run_until_idle()
+    snapshots.take(engine)
+    assert (engine.acts == []) is forgetful
+    engine.submit(C, Work())
+    engine.advance(20)
+    assert len(runtime.busy()) == 1
+    snapshot = snapshots.take(engine)
+    so_far, pending, callers = trace_text(engine), engine.pending(), engine.next_caller
+    fork = virtual(shuffle_ties=ties)
+    fork.ask(C, Add(99, "the fork had another life"))
+    snapshots.restore(fork, snapshot)
+    assert (trace_text(fork), fork.pending(), fork.next_caller) == (so_far, pending, callers)
+    assert isinstance(fork.runtime, ToyRuntime)
+    assert fork.runtime.busy() == runtime.busy()
+    expected = go_on(engine)
+    assert go_on(fork) == expected
+    for _ in range(2):
+        snapshots.restore(engine, snapshot)
+        assert go_on(engine) == expected
+
+
+def test_a_fork_of_a_fork_in_the_middle() -> None:
     engine = virtual()
+    busy(engine)
+    first = virtual()
+    snapshots.restore(first, snapshots.take(engine))
+    first.advance(5)
+    second = virtual()
+    snapshots.restore(second, snapshots.take(first))
+    engine.advance(5)
+    assert go_on(second) == go_on(first) == go_on(engine)
+
+
+def test_a_world_that_cannot_be_done_again_has_no_snapshot_in_the_middle() -> None:
+    engine = virtual()
+    assert isinstance(engine.runtime, ToyRuntime)
+    engine.runtime.unrepeatable_because = "it ran in a process"
     engine.submit(C, Work())
     engine.run_until(START_MS + 10)
-    with pytest.raises(NotQuiet, match="no snapshot while handlers run: the handler of "):
+    with pytest.raises(
+        NotQuiet, match=r"no snapshot while handlers run \(the handler of .*\): it ran in a process\n  fix:"
+    ):
         snapshots.take(engine)
     engine.run_until(START_MS + 50)
     assert snapshots.is_quiet(engine)
     assert len(snapshots.take(engine).image) > 1000
-    engine.resume_at(START_MS + 99, lambda: None)
-    with pytest.raises(NotQuiet, match="a handler sleeps"):
-        snapshots.take(engine)
+
+
+def spoil_row(engine: VirtualEngine) -> None:
+    engine.flush()
+    engine.connection.execute("UPDATE trace SET subject = 'other' WHERE id = 2")
+
+
+def spoil_table(engine: VirtualEngine) -> None:
+    engine.connection.execute("UPDATE letters SET cause = 99")
+
+
+def spoil_waits(engine: VirtualEngine) -> None:
+    engine.resume_at(engine.now_ms + 800, lambda: None)
+    engine.agenda.next_seq -= 1
+
+
+def one_row_more(engine: VirtualEngine) -> None:
+    engine.note("Odd", "one", 0, {})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_row, r"done again, trace row #2 is not the same\n  then: .* other, .*\n  now: 2026-.* LetterPosted of "),
+        (one_row_more, r"trace row #\d+ is not the same\n  then: .*Odd of the run.*\n  now: nothing\n"),
+        (spoil_table, "done again, the table letters is not the same"),
+        (spoil_waits, "done again, handlers wait for other times"),
+    ],
+)
+def test_what_does_not_come_out_the_same_is_an_error(spoil: Callable[[VirtualEngine], None], message: str) -> None:
+    engine = virtual()
+    busy(engine)
+    spoil(engine)
+    snapshot = snapshots.take(engine)
+    with pytest.raises(NotRepeatable, match=message):
+        snapshots.restore(virtual(), snapshot)
 
 
 def test_a_restore_abandons_running_handlers() -> None:
