@@ -42,6 +42,16 @@ class Simtriggers:
     def __init__(self, simulation: Simulation) -> None:
         self.sim = simulation
 
+    def __getattr__(self, name: str) -> Any:
+        """Say where to find what the fixture itself does not have."""
+        __tracebackhide__ = True
+        from .project.load import suggest
+
+        if not name.startswith("_") and hasattr(self.sim, name):
+            raise AttributeError(f"the fixture has no {name!r}; write simtriggers.sim.{name}")
+        near = suggest(name, [each for each in dir(self) if not each.startswith("_")])
+        raise AttributeError(f"the fixture has no {name!r}; {near}".removesuffix("; "))
+
     def put(self, bucket: str, key: str, body: str | bytes = b"", **options: Any) -> ObjectPut:
         """Put an object into a bucket."""
         return self.sim.bucket(bucket).put(key, body, **options)
@@ -196,14 +206,30 @@ def _make_importable(project: Path) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show the trace so far with a test that failed."""
-    report = yield
+    """Show the trace so far with a test that failed, and of a mistake in the test only the test's own lines."""
     used = getattr(item, "funcargs", {}).get("simtriggers")
+    if call.excinfo is not None and isinstance(used, Simtriggers) and not item.config.getoption("fulltrace", False):
+        _leave_out_our_lines(call.excinfo.value)
+    report = yield
     if report.when == "call" and isinstance(used, Simtriggers):
         setattr(report, _USED, True)
         if report.failed:
             report.sections.append(("simtriggers trace", _trace(used.sim)))
     return report
+
+
+def _leave_out_our_lines(error: BaseException) -> None:
+    """Where simtriggers itself refused something, its text says all; the way to it through our code says nothing."""
+    from .errors import AwsFault, UserError
+
+    if isinstance(error, UserError | AwsFault):
+        last, step = None, error.__traceback__
+        while step is not None:
+            if not step.tb_frame.f_globals.get("__name__", "").startswith("simtriggers."):
+                last = step
+            step = step.tb_next
+        if last is not None:
+            last.tb_next = None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

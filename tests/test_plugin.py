@@ -234,6 +234,41 @@ def test_a_failing_test_shows_what_to_do_about_errors_of_the_runtime(project: py
     result.stdout.fnmatch_lines(["fix: handle: install what is missing where simtriggers runs*"])
 
 
+def test_a_mistake_in_a_test_is_told_in_words_and_not_in_our_code(project: pytest.Pytester) -> None:
+    wrong = """
+        import pytest
+        def test_queue(simtriggers):
+            simtriggers.send("ordrs", {})
+        def test_body(simtriggers):
+            simtriggers.send("orders", "")
+        def test_expectation(simtriggers):
+            simtriggers.expect(mesages={"queue": "dlq"})
+        def test_fixture(simtriggers):
+            simtriggers.queue("orders")
+        def test_spelling(simtriggers):
+            simtriggers.advanc("1m")
+        """
+    result = run(project, test_wrong=wrong)
+    result.assert_outcomes(failed=5)
+    said = result.stdout.str()
+    result.stdout.fnmatch_lines(
+        [
+            "E *the project has no queue 'ordrs'",
+            "E *fix: did you mean 'orders'?",
+            "test_wrong.py:3: UserError",
+            "test_wrong.py:5: AwsFault",
+            "test_wrong.py:7: UserError",
+            "E *the fixture has no 'queue'; write simtriggers.sim.queue",
+            "test_wrong.py:9: AttributeError",
+            "E *the fixture has no 'advanc'; did you mean 'advance'?",
+        ]
+    )
+    assert "simulation.py" not in said and "pytest_plugin.py" not in said
+    project.path.joinpath("test_wrong.py").unlink()
+    whole = project.runpytest_inprocess(*WITH_PLUGIN, "--full-trace", str(project.makepyfile(test_full=wrong)))
+    assert "simulation.py" in whole.stdout.str()
+
+
 def test_a_long_trace_is_cut(project: pytest.Pytester) -> None:
     result = run(
         project,

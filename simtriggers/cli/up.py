@@ -69,9 +69,10 @@ class Terminal:
         if self._verbose or row.kind not in hidden:
             bad = row.kind.endswith(("Failed", "Dropped", "Skipped")) or "DeadLetter" in row.kind
             self._say(narrate(row, self._payload), "bad" if bad else "")
-            fix = hint(row.details.get("error_type"), live=True) if row.kind == "InvocationFailed" else None
-            if fix is not None:
-                self._say(f"{'':14}fix: {fix}", "good")
+            if row.kind == "InvocationFailed":
+                fix = hint(row.details.get("error_type"), row.details.get("error_message"), live=True)
+                if fix is not None:
+                    self._say(f"{'':14}fix: {fix}", "good")
 
     def _payload(self, digest: str) -> str | None:
         return None

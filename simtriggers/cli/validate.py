@@ -63,7 +63,7 @@ def files(path: Path) -> Iterator[Path]:
 def _is_scenario(file: Path) -> bool:
     """Whether a file is a scenario. One that cannot be read is: checking it says why."""
     try:
-        data = load_yaml(file).data
+        data = load_yaml(file, wrong=[]).data
     except UserError:
         return True
     return isinstance(data, dict) and bool({"steps", "expect"} & data.keys())
@@ -77,7 +77,7 @@ def _wrong_code(file: Path) -> Iterator[UserError]:
     """Handlers that are no Python, of a project or of a scenario with functions of its own."""
     try:
         path = file if file.is_file() else find_project(file)
-        data = load_yaml(path).data
+        data = load_yaml(path, wrong=[]).data
     except UserError:
         return
     if isinstance(data, dict):

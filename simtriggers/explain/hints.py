@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from ..aws.arn import name_of
@@ -16,10 +17,21 @@ _HINTS = {
 }
 
 
-def hint(error_type: object, *, live: bool = False) -> str | None:
-    """What to do about an error type, or None when the handler's author knows best. `live` says as well that
+_MISSING = re.compile(r"No module named '([A-Za-z_]\w*)")
+_ON_LAMBDA = ("boto3", "botocore")
+"""Source: AWS Lambda Developer Guide, "Runtime-included SDK versions"."""
+
+
+def hint(error_type: object, message: object = "", *, live: bool = False) -> str | None:
+    """What to do about an error, or None when the handler's author knows best. `live` says as well that
     `up` takes a fix over by itself."""
-    found = _HINTS.get(str(error_type))
+    missing = _MISSING.search(str(message))
+    if missing is not None and missing[1] in _ON_LAMBDA:
+        found: str | None = (
+            f"{missing[1]} is on Lambda but not in this environment: pip install boto3; the next attempt finds it"
+        )
+    else:
+        found = _HINTS.get(str(error_type))
     return found if found is None or live else found.partition(";")[0]
 
 
@@ -27,7 +39,9 @@ def hints(rows: Iterable[TraceRow]) -> list[str]:
     """What to do about the failed invocations among some rows: `FUNCTION, FUNCTION: what`, in their order."""
     found: dict[str, dict[str, None]] = {}
     for row in rows:
-        what = hint(row.details.get("error_type")) if row.kind == "InvocationFailed" else None
+        what = None
+        if row.kind == "InvocationFailed":
+            what = hint(row.details.get("error_type"), row.details.get("error_message"))
         if what is not None:
             found.setdefault(what, {})[name_of(row.arn)] = None
     return [f"{', '.join(functions)}: {what}" for what, functions in found.items()]

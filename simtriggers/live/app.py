@@ -144,7 +144,8 @@ class LiveApp:
                     await self._start(tasks)
                     await self._told_to_stop.wait()
                 finally:
-                    self.screen.stopping(self.engine.running())
+                    if self._ready:
+                        self.screen.stopping(self.engine.running())
                     self._stop(tasks)
         finally:
             self.listener.close()

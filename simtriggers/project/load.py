@@ -1,6 +1,6 @@
 """YAML files as plain data that remembers where everything stands.
 
-Owns reading, positions, and what YAML itself can get wrong: syntax, tabs, keys that come twice, tags.
+Owns reading, positions, keys that come twice and tags; syntax.py words what is no YAML at all.
 Knows no project and no scenario: what the data means is for the models (see `validate`). YAML is data
 here: nothing in a file can make an object or run code.
 
@@ -12,6 +12,7 @@ the text that stands in the file.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,12 +26,14 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from ..errors import UserError, UserErrors, Where
+from .syntax import syntax_error, unreadable
 
 KeyPath = tuple[str | int, ...]
 """The way from the top of a document to a value: keys of mappings and indexes of lists."""
 
 _YAML = "tag:yaml.org,2002:"
 _MAX_VALUES = 200_000
+_MOST_JOINED = 50
 _NULL, _BOOL, _INT, _FLOAT = (_YAML + name for name in ("null", "bool", "int", "float"))
 _TEXTS = {_YAML + "str", _YAML + "timestamp", _YAML + "value", _YAML + "merge"}
 _TRUE = {"true", "yes", "on", "y"}
@@ -77,12 +80,13 @@ class Document:
         return UserError(problem, where=self.where(path, key), rule=rule, fix=fix)
 
 
-def load_yaml(path: str | Path, *, name: str | None = None) -> Document:
-    """Read a YAML file. `name` is how errors call it (default: `path` as given).
+def load_yaml(path: str | Path, *, name: str | None = None, wrong: list[UserError] | None = None) -> Document:
+    """Read a YAML file. `name` is how errors call it (default: `path`, without detours).
 
-    Raises UserError for a file that cannot be read, is empty, or is not one YAML document.
+    Raises UserError for a file that cannot be read, is empty, or is not one YAML document. Mistakes that leave the
+    rest readable (a key that comes twice, a tag) are put into `wrong`, if it is given, and raised if not.
     """
-    shown = name or str(path)
+    shown = name or _without_detours(path)
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -96,19 +100,25 @@ def load_yaml(path: str | Path, *, name: str | None = None) -> Document:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"cannot read {shown}: {reason}", fix="check the path and its permissions") from None
-    return parse_yaml(text, shown)
+    return parse_yaml(text, shown, wrong=wrong)
 
 
-def parse_yaml(text: str, name: str) -> Document:
-    """The document of a text; `name` is the file that errors name. Raises UserError as `load_yaml`."""
+def _without_detours(path: str | Path) -> str:
+    """`simtriggers.yaml` for `scenarios/../simtriggers.yaml`, unless a symbolic link leads elsewhere."""
+    plain = os.path.normpath(path)
+    return plain if os.path.realpath(plain) == os.path.realpath(path) else str(path)
+
+
+def parse_yaml(text: str, name: str, *, wrong: list[UserError] | None = None) -> Document:
+    """The document of a text; `name` is the file that errors name. Raises and fills `wrong` as `load_yaml`."""
     try:
         root = YAML(typ="safe", pure=True).compose(text)
         if root is not None and root.tag != _NULL:
-            return _Builder(name).document(root)
+            return _Builder(name).document(root, wrong)
     except MarkedYAMLError as error:
-        raise _syntax_error(error, text, name) from None
+        raise syntax_error(error, text, name) from None
     except (ReaderError, YAMLError) as error:
-        raise _unreadable(error, text, name) from None
+        raise unreadable(error, text, name) from None
     except RecursionError:
         raise UserError(
             "lists or mappings stand too deep inside each other", where=Where(name), fix="use fewer levels"
@@ -140,6 +150,12 @@ def raise_all(errors: Iterable[UserError]) -> None:
         raise UserErrors(ordered)
 
 
+def and_also(wrong: list[UserError], found: Iterable[UserError]) -> list[UserError]:
+    """What `load_yaml` put into `wrong`, and what was found in the data beside it: of one place, only the first."""
+    places = {error.where for error in wrong}
+    return [*wrong, *(error for error in found if error.where not in places)]
+
+
 def _place(error: UserError) -> tuple[str, int, int]:
     where = error.where or Where("")
     return where.file, where.line, where.column
@@ -158,9 +174,12 @@ class _Builder:
         self._count = 0
         self._errors: list[UserError] = []
 
-    def document(self, root: Node) -> Document:
+    def document(self, root: Node, wrong: list[UserError] | None) -> Document:
         data = self._value(root, ())
-        raise_all(self._errors)
+        if wrong is None:
+            raise_all(self._errors)
+        else:
+            wrong += self._errors
         return Document(self._name, data, self._made._values, self._made._keys)
 
     def _where(self, node: Node) -> Where:
@@ -209,11 +228,21 @@ class _Builder:
             first = self._made._keys[place].line
             problem = f"the key '{name}' comes twice; it is also on line {first}"
             self._fail(key, problem, fix="keep one of the two, or rename one")
+            if isinstance(own[name], dict) and isinstance(value, MappingNode) and len(self._errors) < _MOST_JOINED:
+                own[name] = self._joined(own[name], value, place)
             return
         self._made._keys[place] = self._where(key)
         own[name] = self._value(value, place)
         if own[name] is None and not value.value:
             self._made._values[place] = self._made._keys[place]
+
+    def _joined(self, first: dict[str, Any], second: MappingNode, place: KeyPath) -> dict[str, Any]:
+        """The mappings of a key that comes twice, as if they were one: what refers to either is no mistake too."""
+        values, keys = dict(self._made._values), dict(self._made._keys)
+        more = self._value(second, place)
+        self._made._values.update(values)
+        self._made._keys.update(keys)
+        return {**more, **first} if isinstance(more, dict) else first
 
     def _with_merged(self, own: dict[str, Any], merged: list[Node], path: KeyPath) -> dict[str, Any]:
         """The mapping's own keys first, then those that `<<` brings and that it does not have itself."""
@@ -276,77 +305,3 @@ class _Builder:
             "templates of CloudFormation and SAM are not read yet",
             fix="write the value without the tag",
         )
-
-
-# --- what YAML itself gets wrong --------------------------------------------------------------------
-
-_SYNTAX = (
-    ("found character '\\t'", "a tab stands where an indent or a value begins", "use spaces instead"),
-    (
-        "mapping values are not allowed",
-        "a ': ' stands where no key can begin",
-        "put quotes around a text that holds ': ', or give the key the indent of its neighbours",
-    ),
-    ("found another document", "a second document begins", "keep one document in a file: remove '---'"),
-    (
-        "found undefined alias",
-        "",
-        "define it before with '&', or put quotes around a text that begins with '*'",
-    ),
-    ("that cannot start any token", "", "put quotes around a text that begins with this character"),
-    (
-        "could not find expected ':'",
-        "a line without a ':'",
-        "write 'key: value', or '- ' before an item of a list",
-    ),
-    ("expected ',' or ']'", "a list that '[' opened is not closed", "write the missing ']' or ','"),
-    ("expected ',' or '}'", "a mapping that '{' opened is not closed", "write the missing '}' or ','"),
-    (
-        "expected the node content",
-        "a value or a closing bracket is missing",
-        "write it, and see the line above as well",
-    ),
-    ("found unknown escape character", "", "put the text in single quotes, or write the backslash twice"),
-    ("found unexpected end of stream", "a text in quotes does not end", "write the closing quote"),
-    (
-        "expected <block end>",
-        "this line does not fit into what is above it",
-        "give all keys of a mapping, and all items of a list, the same indent",
-    ),
-)
-_AT_THE_START = ("not closed", "does not end")
-
-
-def _syntax_error(error: MarkedYAMLError, text: str, name: str) -> UserError:
-    """The error of the scanner, parser or composer, with what to write instead."""
-    raw = str(error.problem or error.context or "this is not YAML")
-    problem, fix = raw, "see the line above as well"
-    for part, ours, hint in _SYNTAX:
-        if part in raw:
-            problem, fix = ours or raw, hint
-            break
-    mark = error.problem_mark or error.context_mark
-    if error.context_mark is not None and any(each in problem for each in _AT_THE_START):
-        mark = error.context_mark
-    if "without a ':'" in problem and error.context_mark is not None:
-        mark = error.context_mark
-    if mark is None:
-        return UserError(problem, where=Where(name), fix=fix)
-    column = mark.column
-    if "a tab" in problem:
-        column = max(text.splitlines()[mark.line].find("\t"), 0)
-    return UserError(problem, where=Where(name, mark.line + 1, column + 1), fix=fix)
-
-
-def _unreadable(error: YAMLError, text: str, name: str) -> UserError:
-    """Characters that YAML does not allow at all."""
-    position = getattr(error, "position", None)
-    if not isinstance(position, int):
-        return UserError(f"this is not YAML: {error}", where=Where(name), fix="save it as plain text")
-    before = text[:position]
-    where = Where(name, before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
-    return UserError(
-        f"the character U+{ord(text[position]):04X} cannot stand in a YAML file",
-        where=where,
-        fix="remove it, or write it as an escape in double quotes",
-    )

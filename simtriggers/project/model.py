@@ -27,7 +27,7 @@ from ..services.sns.config import SnsTrigger, TopicConfig, topic_name_problem
 from ..services.sqs.config import QueueConfig, in_order, queue_name_problem
 from .environment import file_variables
 from .handlers import handler_problem
-from .load import Document, KeyPath, load_yaml, raise_all
+from .load import Document, KeyPath, and_also, load_yaml, raise_all
 from .references import dangling, dangling_in_data, references
 from .validate import Tag, by_key, check, dotted
 
@@ -185,13 +185,14 @@ def load_project(path: str | Path | None = None) -> Project:
     """Read and check a project. Raises UserError, or UserErrors with all that is wrong at once."""
     file = find_project(path)
     refuse_template(file)
-    document = load_yaml(file)
+    wrong: list[UserError] = []
+    document = load_yaml(file, wrong=wrong)
     model, errors = check(ProjectFile, document)
     if model is None:
-        raise_all([*errors, *dangling_in_data(document)])
+        raise_all(and_also(wrong, [*errors, *dangling_in_data(document)]))
         raise AssertionError("a model that could not be made has errors")
     project = Project(model, file.parent.resolve(), _names(model), model.trace_retention)
-    raise_all(problems(project, document))
+    raise_all(and_also(wrong, problems(project, document)))
     return project
 
 

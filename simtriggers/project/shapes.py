@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -33,13 +33,21 @@ class Spot:
 
 
 class Shape:
-    """A type as a model declares it. Wrappers that do not change the form are taken off."""
+    """A type as a model declares it. Wrappers that do not change the form are taken off.
 
-    def __init__(self, declared: Any) -> None:
+    `bounds` are those of a number, by pydantic's names (`ge`, `gt`, `le`, `lt`); `default` is what is taken where a
+    model's key is absent (None where it must be there).
+    """
+
+    def __init__(self, declared: Any, field: FieldInfo | None = None) -> None:
         self.tag = ""
+        self.bounds: dict[str, Any] = {}
+        self.default: Any = None if field is None or field.is_required() else field.default
+        self._take_bounds(() if field is None else field.metadata)
         while True:
             origin = get_origin(declared)
             if origin is Annotated:
+                self._take_bounds(get_args(declared)[1:])
                 tags = [each.tag for each in get_args(declared)[1:] if isinstance(each, Tag)]
                 self.tag = self.tag or (tags[0] if tags else "")
                 declared = get_args(declared)[0]
@@ -51,6 +59,14 @@ class Shape:
                 break
         self.declared = declared
         self.origin = origin
+
+    def _take_bounds(self, found: Iterable[Any]) -> None:
+        for each in found:
+            if isinstance(each, FieldInfo):
+                self._take_bounds(each.metadata)
+            for name in ("ge", "gt", "le", "lt"):
+                if getattr(each, name, None) is not None:
+                    self.bounds[name] = getattr(each, name)
 
     @property
     def model(self) -> type[BaseModel] | None:
@@ -68,7 +84,7 @@ class Shape:
         if self.model is not None:
             for name, info in self.model.model_fields.items():
                 if step in (name, info.alias, info.validation_alias):
-                    return Shape(info.annotation)
+                    return Shape(info.annotation, info)
             return Shape(Any)
         inner = [each for each in get_args(self.declared) if each is not Ellipsis]
         if self.origin is tuple and isinstance(step, int) and len(inner) > step:

@@ -125,8 +125,8 @@ def _one_per_typo(spots: list[tuple[Spot, ErrorDetails]]) -> list[tuple[Spot, Er
 # --- words ------------------------------------------------------------------------------------------
 
 _KINDS = {
-    "int": ("a whole number", "write a whole number, such as 3"),
-    "float": ("a number", "write a number, such as 0.5"),
+    "int": ("a whole number", ""),
+    "float": ("a number", ""),
     "string": ("a text", "put quotes around it"),
     "bool": ("true or false", "write true or false"),
     "list": ("a list", "write '- ' before each item, or [a, b]"),
@@ -206,11 +206,28 @@ def _error(document: Document, spot: Spot, detail: ErrorDetails) -> UserError:
     if kind == "one_of":
         return document.error(spot.path, f"{shown}; expected is {context['wanted']}", fix=f"write {context['wanted']}")
     if wanted:
-        fix = _KINDS[kind.split("_")[0]][1]
+        fix = _KINDS[kind.split("_")[0]][1] or _number(wanted, spot.shape)
         if detail["input"] is None and spot.path:
             fix = f"write '{spot.path[-1]}: {{}}'" if wanted == "a mapping" else "write a value, or remove the key"
         return document.error(spot.path, f"{shown}; expected is {wanted}", fix=fix)
     return document.error(spot.path, shown, rule=detail["msg"])
+
+
+def _number(wanted: str, shape: Shape) -> str:
+    """Which number to write: within its bounds, and such as its default."""
+    bounds, whole = shape.bounds, wanted == "a whole number"
+    low = bounds.get("ge", bounds["gt"] + 1 if whole and "gt" in bounds else None)
+    high = bounds.get("le", bounds["lt"] - 1 if whole and "lt" in bounds else None)
+    text = f"write {wanted}"
+    if low is not None and high is not None:
+        text += f" from {low} to {high}"
+    elif low is not None:
+        text += f", {low} or more"
+    elif high is not None:
+        text += f", {high} or less"
+    if isinstance(shape.default, int | float) and not isinstance(shape.default, bool):
+        return f"{text}, such as {shape.default}"
+    return text if bounds else f"{text}, such as {3 if whole else 0.5}"
 
 
 def _unknown_key(document: Document, spot: Spot, key: str) -> UserError:

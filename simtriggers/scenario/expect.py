@@ -97,7 +97,9 @@ def check(simulation: Simulation, expectation: dict[str, Any] | str) -> list[str
     model, errors = check_model(Expectation, document, at=("expect", 0))
     errors += unknown_names(document, names_of(simulation.project.resources))
     if errors or model is None:
-        raise UserError("\n".join(error.render() for error in errors))
+        # There is no file: the call itself is the place.
+        words = (UserError(error.problem, rule=error.rule, fix=error.fix) for error in errors)
+        raise UserError("\n".join(error.render() for error in words))
     return failures(model, View(simulation))
 
 

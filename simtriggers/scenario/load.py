@@ -9,7 +9,7 @@ from pathlib import Path
 from ..aws.arn import Names
 from ..errors import UserError, UserErrors
 from ..kernel.clock import parse_iso
-from ..project.load import Document, load_yaml, raise_all
+from ..project.load import Document, and_also, load_yaml, raise_all
 from ..project.model import ACCOUNT, REGION, Project, ProjectFile, find_project, load_project, problems
 from ..project.validate import check
 from .model import ScenarioFile
@@ -34,19 +34,20 @@ class Scenario:
 
 def load_scenario(path: Path) -> Scenario:
     """Read and check a scenario and its project. Raises UserError, or UserErrors with all mistakes."""
-    document = load_yaml(path)
+    yaml: list[UserError] = []
+    document = load_yaml(path, wrong=yaml)
     file, errors = check(ScenarioFile, document)
     if file is None:
-        raise_all([*errors, *_project_in_data(path, document)])
+        raise_all(and_also(yaml, [*errors, *_project_in_data(path, document)]))
         raise AssertionError("a scenario that could not be made has errors")
     wrong = [*_missing_files(path, file, document)]
     wrong += out_of_order(document, file.steps, start_ms=parse_iso(file.start))
     try:
         project = _project(path, file, document)
     except UserError as error:
-        raise_all([*_each(error), *wrong, *_unknown_to_project(path, document)])
+        raise_all(and_also(yaml, [*_each(error), *wrong, *_unknown_to_project(path, document)]))
         raise
-    raise_all([*unknown_names(document, names_of(project.resources)), *wrong])
+    raise_all(and_also(yaml, [*unknown_names(document, names_of(project.resources)), *wrong]))
     return Scenario(path, file, project, document)
 
 
@@ -75,7 +76,7 @@ def _unknown_to_project(path: Path, document: Document) -> list[UserError]:
     if not isinstance(named, str):
         return []
     try:
-        data = load_yaml(find_project(path.parent / named)).data
+        data = load_yaml(find_project(path.parent / named), wrong=[]).data
     except UserError:
         return []
     return unknown_names(document, {section: names for section, names in names_in_data(data).items() if names})

@@ -94,12 +94,12 @@ def _hidden(path: Path) -> bool:
 
 
 def _is_project(path: Path) -> bool:
-    data = load_yaml(path).data
+    data = load_yaml(path, wrong=[]).data
     return isinstance(data, dict) and bool({"buckets", "queues", "topics", "functions"} & data.keys())
 
 
 def _is_scenario(path: Path) -> bool:
-    data = load_yaml(path).data
+    data = load_yaml(path, wrong=[]).data
     return isinstance(data, dict) and bool({"steps", "expect"} & data.keys())
 
 

@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -315,10 +316,37 @@ def test_one_invocation(shell: Shell, demo: Path) -> None:
 
 
 def test_a_function_that_fails(shell: Shell, demo: Path) -> None:
-    done = shell("invoke", "nightly")
+    done = shell("invoke", "ingest")
     assert done.code == 1
     assert json.loads(done.out)["errorType"] == "KeyError"
-    assert "[ERROR] KeyError: 'time'" in done.err
+    assert "[ERROR] KeyError: 'Records'" in done.err
+    assert done.err.splitlines()[-1].startswith("fix: the event was {}; give it the one that it expects: --event")
+    given = shell("invoke", "ingest", "--event", "{}")
+    assert "[ERROR] KeyError: 'Records'" in given.err
+    assert "fix:" not in given.err
+
+
+def test_without_an_event_a_function_gets_what_its_schedule_sends(shell: Shell, demo: Path) -> None:
+    (demo / "handlers.py").write_text("ingest = process = nightly = lambda event, context: event")
+    done = shell("invoke", "nightly", "--start", "2026-02-01T02:00:00Z", "--seed", "5")
+    assert done.err.startswith("event: what cron(0 2 * * ? *) sends; --event gives it another\nSTART ")
+    sent = json.loads(done.out)
+    assert UUID(sent.pop("id")).version == 4
+    assert sent == {
+        "version": "0",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "123456789012",
+        "time": "2026-02-01T02:00:00Z",
+        "region": "us-east-1",
+        "resources": ["arn:aws:events:us-east-1:123456789012:rule/nightly-schedule-1"],
+        "detail": {},
+    }
+    project = demo / "simtriggers.yaml"
+    project.write_text(project.read_text().replace('* * ? *)"}', '* * ? *)", input: {mine: 1}}'))
+    assert json.loads(shell("invoke", "nightly").out) == {"mine": 1}
+    project.write_text(project.read_text().replace("{schedule:", "{sqs: failed}\n      - {schedule:"))
+    assert json.loads(shell("invoke", "nightly").out) == {}
 
 
 @pytest.mark.parametrize(
@@ -328,6 +356,10 @@ def test_a_function_that_fails(shell: Shell, demo: Path) -> None:
         (
             "import nowhere\ndef nightly(*_): ...",
             "install what is missing where simtriggers runs, or give the function the interpreter",
+        ),
+        (
+            """def nightly(*_): raise ModuleNotFoundError("No module named 'botocore.config'")""",
+            "botocore is on Lambda but not in this environment: pip install boto3",
         ),
         ("import time\ndef nightly(*_): time.sleep(60)", "make it faster, or give the function a longer timeout:"),
         ("def nightly(*_): raise ValueError(5)", None),

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from simtriggers.aws.quantities import Bytes, Seconds, Settings
 from simtriggers.errors import UserError, UserErrors
-from simtriggers.project.load import parse_yaml
+from simtriggers.project.load import and_also, parse_yaml, raise_all
 from simtriggers.project.validate import Tag, by_key, check, validate
 
 CASES = Path(__file__).parents[2] / "fixtures" / "cases" / "project" / "errors.yaml"
@@ -73,9 +73,19 @@ class Project(Settings):
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
 def test_a_wrong_file_says_where_what_and_what_to_write_instead(row: dict[str, Any]) -> None:
+    def read() -> None:
+        wrong: list[UserError] = []
+        document = parse_yaml(row["text"], "orders.yaml", wrong=wrong)
+        raise_all(and_also(wrong, check(Project, document)[1]))
+
     with pytest.raises(UserError) as caught:
-        validate(Project, parse_yaml(row["text"], "orders.yaml"))
+        read()
     assert str(caught.value) == row["expect"].rstrip("\n")
+
+
+def test_yaml_that_is_wrong_in_places_is_refused_unless_it_is_asked_for() -> None:
+    with pytest.raises(UserError, match="comes twice"):
+        parse_yaml("a: 1\na: 2\n", "p.yaml")
 
 
 def test_the_names_of_the_rows_are_unique_and_each_says_why() -> None:
