@@ -11,6 +11,7 @@ Source: aws/event-ruler, Event, ArrayMembership and ACFinder, whose order of fie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from .model import Field
@@ -22,8 +23,6 @@ Element = tuple[Array, int]
 """One element of an array."""
 Leaf = tuple[Any, tuple[Element, ...]]
 """A scalar, and the array elements that it lies in."""
-Verdict = bool | None
-"""Whether a field matches, or None: an array of objects or a dotted key is on the way, so search in full."""
 
 _SCALARS: Final = (str, int, float, bool, type(None))
 _STEPS_WITH_SHORT_TEST: Final = 8
@@ -32,59 +31,80 @@ _STEPS_WITH_CHOICES: Final = 16
 
 def branch_test(fields: tuple[Field, ...]) -> Callable[[dict[str, Any]], bool]:
     """The test of an event against all fields of a branch."""
-    search = Search(fields)
     if any(field.path.count(".") >= _STEPS_WITH_SHORT_TEST for field in fields):
-        return lambda event: search.failure(event) is None
-    verdicts = [_field_test(field) for field in fields]
+        full = Search(fields)
+        return lambda event: full.failure(event) is None
+    search: Search | None = None
+    checks = tuple((_getter(field.path), value_test(field.alternatives), field.may_be_absent) for field in fields)
 
     def test(event: dict[str, Any]) -> bool:
-        for verdict in verdicts:
-            found = verdict(event)
-            if not found:
-                return False if found is not None else search.failure(event) is None
+        nonlocal search
+        for get, takes, absent in checks:
+            value = get(event)
+            if value is _NOTHING:
+                if absent:
+                    continue
+                return False
+            if value.__class__ is list:
+                if any(map(takes, value)):
+                    continue
+                return False
+            if value is _UNCLEAR:
+                search = search or Search(fields)
+                return search.failure(event) is None
+            if not takes(value):
+                return False
         return True
 
     return test
 
 
-# --- the short test of one field ----------------------------------------------------------------
+# --- the short way to one field -----------------------------------------------------------------
+
+_NOTHING: Final = object()
+"""No leaf is at the path."""
+_UNCLEAR: Final = object()
+"""An array of objects or a dotted key is on the way: only the full search can tell."""
 
 
-def _field_test(field: Field) -> Callable[[dict[str, Any]], Verdict]:
-    test, absent = value_test(field.alternatives), field.may_be_absent
-    steps = field.path.split(".")
+def _leaf(value: Any) -> Any:
+    """What a field is asked about: a scalar, or a list of some; or one of the two words above."""
+    if isinstance(value, _SCALARS):
+        return value
+    if isinstance(value, dict):
+        return _NOTHING
+    if all(isinstance(each, _SCALARS) for each in value):
+        return list(value) if value else _NOTHING
+    return _UNCLEAR
+
+
+@lru_cache(maxsize=4096)
+def _getter(path: str) -> Callable[[dict[str, Any]], Any]:
+    """The way to a path's leaf, one function for all the rules that ask for it: it stays in the processor's cache."""
+    steps = path.split(".")
     *way, last = steps
-    dotted = [_dotted(steps[start:]) for start in range(len(way))]
-
-    def judge(value: Any) -> Verdict:
-        if isinstance(value, _SCALARS):
-            return test(value)
-        if isinstance(value, dict):
-            return absent
-        if all(isinstance(each, _SCALARS) for each in value):
-            return any(map(test, value)) if value else absent
-        return None
-
     if not way:
 
-        def at_top(event: dict[str, Any]) -> Verdict:
-            return judge(event[last]) if last in event else absent
+        def at_top(event: dict[str, Any]) -> Any:
+            value = event.get(last, _NOTHING)
+            return value if value.__class__ is str or value is _NOTHING else _leaf(value)
 
         return at_top
 
-    ways = list(zip(way, dotted, strict=True))
+    ways = [(step, frozenset(_dotted(steps[start:]))) for start, step in enumerate(way)]
 
-    def below(event: Any) -> Verdict:
+    def below(event: Any) -> Any:
         for step, longer in ways:
-            for key in longer:
-                if key in event:
-                    return None
-            if step not in event:
-                return absent
-            event = event[step]
-            if not isinstance(event, dict):
-                return None if isinstance(event, list | tuple) else absent
-        return judge(event[last]) if last in event else absent
+            if not longer.isdisjoint(event):
+                return _UNCLEAR
+            event = event.get(step)
+            if event.__class__ is not dict:
+                if isinstance(event, list | tuple):
+                    return _UNCLEAR
+                if not isinstance(event, dict):
+                    return _NOTHING
+        value = event.get(last, _NOTHING)
+        return value if value.__class__ is str or value is _NOTHING else _leaf(value)
 
     return below
 

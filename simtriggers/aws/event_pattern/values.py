@@ -73,6 +73,9 @@ class _Tests:
     def _general(self, on_string: StringTest | None) -> ValueTest:
         strings, on_number = frozenset(self.strings), self._on_number()
         true, false, null = (any(each is literal for each in self.literals) for literal in _LITERALS)
+        if not strings and on_string is None and not self.literals:
+            # No bool is equal to a class here, so this leaves them out too.
+            return lambda value: (value.__class__ is int or value.__class__ is float) and on_number(value)
 
         def test(value: Any) -> bool:
             if isinstance(value, str):
@@ -105,6 +108,10 @@ class _Tests:
             return _always
         numbers, integers, judge = frozenset(self.numbers), frozenset(self.integers), _any_of(self.number_tests)
         any_lossy = self.any_lossy_number
+        if not numbers:
+
+            def judged(value: int | float) -> bool:
+                return judge(value) if -EXACT_MAX <= value <= EXACT_MAX else test(value)
 
         def test(value: int | float) -> bool:
             # What lies between is compared as it is; behind it are the lossy, the infinite and no number.
@@ -115,7 +122,7 @@ class _Tests:
                 return any_lossy or (isinstance(value, int) and value in integers)
             return compared in numbers or judge(compared)
 
-        return test
+        return test if numbers else judged
 
 
 def _any_of(tests: Sequence[Callable[[Any], bool]]) -> Callable[[Any], bool]:
@@ -197,12 +204,20 @@ def _wildcard(tests: _Tests, operands: tuple[Scalar, ...]) -> None:
 
 
 def _numeric(tests: _Tests, operands: tuple[Scalar, ...]) -> None:
-    compare, low = _COMPARE[str(operands[0])], operands[1]
+    sign, low = str(operands[0]), operands[1]
     if len(operands) == 2:
+        compare = _COMPARE[sign]
         tests.number_tests.append(lambda value: compare(value, low))
-        return
-    compare_high, high = _COMPARE[str(operands[2])], operands[3]
-    tests.number_tests.append(lambda value: compare(value, low) and compare_high(value, high))
+    else:
+        tests.number_tests.append(_between(low, sign == GREATER_OR_EQUAL, operands[3], operands[2] == LESS_OR_EQUAL))
+
+
+def _between(low: Any, with_low: bool, high: Any, with_high: bool) -> NumberTest:
+    if with_low and with_high:
+        return lambda value: low <= value <= high
+    if with_low:
+        return lambda value: low <= value < high
+    return (lambda value: low < value <= high) if with_high else (lambda value: low < value < high)
 
 
 def _cidr(tests: _Tests, operands: tuple[Scalar, ...]) -> None:
