@@ -1,6 +1,6 @@
 """Named resources as the Python API shows them: each operation as a method, or as a coroutine.
 
-Holds no state: what is asked is built by operations.py and notifications.py, and carried out by the simulation. A
+Holds no state: what is asked is built by operations.py and its like, and carried out by the simulation. A
 kind of resource lists its calls once; its two classes differ in how they wait.
 """
 
@@ -11,10 +11,20 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from .notifications import NotificationOperations, TopicOperations
 from .operations import BucketOperations, Operation, QueueOperations
+from .scheduling import ScheduleGroupOperations, ScheduleOperations, SchedulerOperations
 
 T = TypeVar("T")
 P = ParamSpec("P")
-Ops = TypeVar("Ops", QueueOperations, BucketOperations, TopicOperations, NotificationOperations)
+Ops = TypeVar(
+    "Ops",
+    QueueOperations,
+    BucketOperations,
+    TopicOperations,
+    NotificationOperations,
+    ScheduleOperations,
+    ScheduleGroupOperations,
+    SchedulerOperations,
+)
 
 Perform = Callable[[Operation[Any]], Any]
 """Carries out an operation: returns its result, or a coroutine that does."""
@@ -134,6 +144,27 @@ class _NotificationsCalls:
     subscriptions = Call(NotificationOperations.subscriptions)
 
 
+class _ScheduleCalls:
+    create = Call(ScheduleOperations.create)
+    update = Call(ScheduleOperations.update)
+    get = Call(ScheduleOperations.get)
+    delete = Call(ScheduleOperations.delete)
+
+
+class _ScheduleGroupCalls:
+    create = Call(ScheduleGroupOperations.create)
+    get = Call(ScheduleGroupOperations.get)
+    delete = Call(ScheduleGroupOperations.delete)
+    tags = Call(ScheduleGroupOperations.tags)
+    tag = Call(ScheduleGroupOperations.tag)
+    untag = Call(ScheduleGroupOperations.untag)
+
+
+class _SchedulerCalls:
+    schedules = Call(SchedulerOperations.schedules)
+    groups = Call(SchedulerOperations.groups)
+
+
 class Queue(_QueueCalls, Handle):
     """A queue of the simulation; raises AwsFault where AWS answers an error."""
 
@@ -164,3 +195,27 @@ class Notifications(_NotificationsCalls, Handle):
 
 class AsyncNotifications(_NotificationsCalls, AsyncHandle):
     """`Notifications` with coroutines."""
+
+
+class Schedule(_ScheduleCalls, Handle):
+    """A schedule of EventBridge Scheduler; raises AwsFault where AWS answers an error."""
+
+
+class AsyncSchedule(_ScheduleCalls, AsyncHandle):
+    """`Schedule` with coroutines."""
+
+
+class ScheduleGroup(_ScheduleGroupCalls, Handle):
+    """A group of schedules; raises AwsFault where AWS answers an error."""
+
+
+class AsyncScheduleGroup(_ScheduleGroupCalls, AsyncHandle):
+    """`ScheduleGroup` with coroutines."""
+
+
+class Scheduler(_SchedulerCalls, Handle):
+    """EventBridge Scheduler itself: lists of schedules and groups."""
+
+
+class AsyncScheduler(_SchedulerCalls, AsyncHandle):
+    """`Scheduler` with coroutines."""

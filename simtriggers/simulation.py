@@ -24,7 +24,22 @@ from .engine import checkers, snapshots
 from .engine.faults import FaultPlan
 from .engine.virtual import DAY_MS, Idle, VirtualEngine
 from .errors import AwsFault, SimtriggersError, UserError, worded
-from .handles import AsyncBucket, AsyncNotifications, AsyncQueue, AsyncTopic, Bucket, Notifications, Queue, Topic
+from .handles import (
+    AsyncBucket,
+    AsyncNotifications,
+    AsyncQueue,
+    AsyncSchedule,
+    AsyncScheduleGroup,
+    AsyncScheduler,
+    AsyncTopic,
+    Bucket,
+    Notifications,
+    Queue,
+    Schedule,
+    ScheduleGroup,
+    Scheduler,
+    Topic,
+)
 from .kernel.clock import iso_ms, parse_iso
 from .kernel.effects import Refused
 from .kernel.trace import TraceRow, jsonl, select
@@ -43,6 +58,7 @@ from .registry import SERVICES
 from .runtimes import inline
 from .runtimes.http import HttpStub
 from .runtimes.virtual import VirtualRuntimes
+from .scheduling import ScheduleGroupOperations, ScheduleOperations, SchedulerOperations
 
 T = TypeVar("T")
 
@@ -204,6 +220,19 @@ class Simulation:
         """SNS itself: text messages to telephones, lists over all topics."""
         return Notifications(NotificationOperations(self.names), self.perform)
 
+    def schedule(self, name: str, group_name: str = "default") -> Schedule:
+        """A schedule by name and group, which need not exist yet."""
+        return Schedule(ScheduleOperations(self.names, name, group_name), self.perform)
+
+    def schedule_group(self, name: str) -> ScheduleGroup:
+        """A group of schedules by its name, which need not exist yet."""
+        return ScheduleGroup(ScheduleGroupOperations(self.names, name), self.perform)
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """EventBridge Scheduler itself: lists of schedules and groups."""
+        return Scheduler(SchedulerOperations(self.names), self.perform)
+
     def invoke(self, function: str, event: Any = None, *, invocation_type: Any = "RequestResponse") -> InvocationResult:
         """Invoke a function by its name, as the Invoke API does. Raises AwsFault when throttled."""
         self._known("functions", function)
@@ -356,6 +385,19 @@ class AsyncSimulation:
     def sns(self) -> AsyncNotifications:
         """SNS itself."""
         return AsyncNotifications(self.simulation.sns.operations, self.perform)
+
+    def schedule(self, name: str, group_name: str = "default") -> AsyncSchedule:
+        """A schedule by name and group."""
+        return AsyncSchedule(self.simulation.schedule(name, group_name).operations, self.perform)
+
+    def schedule_group(self, name: str) -> AsyncScheduleGroup:
+        """A group of schedules by its name."""
+        return AsyncScheduleGroup(self.simulation.schedule_group(name).operations, self.perform)
+
+    @property
+    def scheduler(self) -> AsyncScheduler:
+        """EventBridge Scheduler itself."""
+        return AsyncScheduler(self.simulation.scheduler.operations, self.perform)
 
     def bucket(self, name: str) -> AsyncBucket:
         """A bucket by its name."""

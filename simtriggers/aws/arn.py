@@ -41,6 +41,18 @@ class Names:
         """`arn:aws:events:REGION:ACCOUNT:rule/NAME`: a rule of the default bus."""
         return f"arn:aws:events:{self.region}:{self.account}:rule/{name}"
 
+    def event_bus(self, name: str = "default") -> str:
+        """`arn:aws:events:REGION:ACCOUNT:event-bus/NAME`."""
+        return f"arn:aws:events:{self.region}:{self.account}:event-bus/{name}"
+
+    def schedule(self, name: str, group: str = "default") -> str:
+        """`arn:aws:scheduler:REGION:ACCOUNT:schedule/GROUP/NAME`: a schedule of EventBridge Scheduler."""
+        return f"arn:aws:scheduler:{self.region}:{self.account}:schedule/{group}/{name}"
+
+    def schedule_group(self, name: str) -> str:
+        """`arn:aws:scheduler:REGION:ACCOUNT:schedule-group/NAME`."""
+        return f"arn:aws:scheduler:{self.region}:{self.account}:schedule-group/{name}"
+
     def log_group(self, name: str) -> str:
         """`arn:aws:logs:REGION:ACCOUNT:log-group:NAME`."""
         return f"arn:aws:logs:{self.region}:{self.account}:log-group:{name}"

@@ -1,8 +1,9 @@
 """The message attributes that AWS adds to an event which ends in a dead-letter queue. Pure.
 
-Only EventBridge adds any: those of Lambda's own dead-letter queues belong to Lambda, and SNS sends exactly
-what the subscription would have got. Source: Amazon EventBridge User Guide, "Using dead-letter queues to
-process undelivered events"; Amazon SNS Developer Guide, "Amazon SNS dead-letter queues".
+Only EventBridge and its Scheduler add any: those of Lambda's own dead-letter queues belong to Lambda, and SNS
+sends exactly what the subscription would have got. Source: Amazon EventBridge User Guide, "Using dead-letter
+queues to process undelivered events"; EventBridge Scheduler User Guide, "Configuring a dead-letter queue";
+Amazon SNS Developer Guide, "Amazon SNS dead-letter queues".
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ def dead_letter_attributes(
     """
     if policy_name == "sns":
         return _as_it_was(context)
+    if policy_name == "scheduler":
+        return _of_scheduler(dict(context), error_code, error_message, condition, retries)
     if policy_name != "eventbridge":
         return ()
     found = {
@@ -78,8 +81,37 @@ def dead_letter_attributes(
         "EXHAUSTED_RETRY_CONDITION": condition or "",
         "RETRY_ATTEMPTS": str(retries),
     }
-    # A message attribute cannot be empty.
+    return _as_attributes(found)
+
+
+def _as_attributes(found: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    """A message attribute cannot be empty."""
     return tuple((f"message_attribute:{name}", f"String:{text}") for name, text in found.items() if text)
+
+
+def _of_scheduler(
+    context: dict[str, str], error_code: str, error_message: str, condition: str | None, retries: int
+) -> tuple[tuple[str, str], ...]:
+    """What EventBridge Scheduler adds: the target's own error, whose it was and when it was due.
+
+    The payload is never truncated: an Input has at most 256 KB, and a queue takes 1 MB.
+    """
+    if error_code == "InternalFailure":
+        error_code = "AWS.Scheduler.InternalServerError"
+        error_message = "Unexpected error occurred while processing the request"
+    return _as_attributes(
+        {
+            "ERROR_CODE": error_code,
+            "ERROR_MESSAGE": error_message or error_code,
+            "EXECUTION_ID": context["execution_id"],
+            "EXHAUSTED_RETRY_CONDITION": condition or "",
+            "IS_PAYLOAD_TRUNCATED": "false",
+            "RETRY_ATTEMPTS": str(retries),
+            "SCHEDULED_TIME": context["scheduled_time"],
+            "SCHEDULE_ARN": context["schedule_arn"],
+            "TARGET_ARN": context["target_arn"],
+        }
+    )
 
 
 _MESSAGE_ATTRIBUTE = "message_attribute:"

@@ -1,13 +1,15 @@
 """`simtriggers next`: the next fire times of a schedule expression.
 
 Needs no project. One expression a call, or with `--jsonl` a stream of questions on standard input with one
-answer a line. Times in and out are ISO-8601; answers are in UTC.
+answer a line, written as it is found: neither many questions nor long answers take memory. Times in and out
+are ISO-8601; answers are in UTC.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NoReturn, TextIO
@@ -19,35 +21,37 @@ from ..errors import UserError
 from ..kernel.clock import WallClock, iso_s, parse_iso
 
 MAXIMUM_FIRES = 1_000_000
-_UTC = frozenset({"UTC", "Etc/UTC"})
+MAXIMUM_LINE = 1_000_000
+"""Characters of a question; AWS takes 256 for the expression, so a longer line is none."""
+
 _KEYS = {"expression": str, "after": str, "n": int, "timezone": str}
+_DEFAULT_FIRES = 5
 
-_parse = lru_cache(maxsize=256)(parse_schedule)
 
+def next_fires(expression: str, *, after: str | None, n: int, timezone: str | None = None) -> Iterator[str]:
+    """The next `n` fires, such as `2026-01-16T10:00:00Z`, one by one; fewer when the schedule ends before.
 
-def next_fires(expression: str, *, after: str | None, n: int, timezone: str = "UTC") -> list[str]:
-    """The next `n` fires of a rule's schedule, such as `2026-01-16T10:00:00Z`; fewer when it ends before.
-
-    `after` is an ISO-8601 time with a zone (None: the present); a fire at that very moment is not in the
-    list. A rate is counted from there, as from one of its fires. Raises UserError.
+    With a `timezone`, or for `at(...)`, the expression is EventBridge Scheduler's, else a rule's. `after` is an
+    ISO-8601 time with a zone (None: the present); a fire at that very moment is not in the list. A rate is
+    counted from there, as from one of its fires. Raises UserError, before the first fire is asked for.
     """
-    if timezone not in _UTC:
-        raise UserError(
-            f"the time zone {timezone!r} is not UTC; schedules of rules are in UTC, and those of EventBridge"
-            " Scheduler, which have a time zone, are not simulated yet",
-            fix="leave the time zone out and write the hours in UTC",
-        )
     if not 1 <= n <= MAXIMUM_FIRES:
         raise UserError(f"n is {n}, outside 1-{MAXIMUM_FIRES}", fix="ask for fewer, and go on from the last one")
-    schedule = _schedule(expression)
-    return [iso_s(at_ms) for at_ms in islice(fires(schedule, _after_ms(after)), n)]
+    schedule = _schedule(expression, timezone)
+    found = islice(fires(schedule, _after_ms(after)), n)
+    return (iso_s(at_ms) for at_ms in found)
 
 
-def _schedule(expression: str) -> Schedule:
+@lru_cache(maxsize=256)
+def _schedule(expression: str, timezone: str | None) -> Schedule:
     try:
-        return _parse(expression)
+        if timezone is None and not expression.startswith("at("):
+            return parse_schedule(expression)
+        return parse_schedule(expression, kind="scheduler", timezone=timezone or "UTC")
     except ScheduleError as error:
         raise UserError(f"{error.message} (column {error.column} of {expression!r})", fix=error.fix) from None
+    except LookupError as error:
+        raise UserError(f"there is no time zone {timezone!r}", fix=str(error)) from None
 
 
 def _after_ms(after: str | None) -> int:
@@ -63,41 +67,69 @@ def _after_ms(after: str | None) -> int:
     return after_ms
 
 
-def answer(line: str) -> dict[str, Any]:
-    """The answer to one `--jsonl` question: `{"next": [...]}` or `{"error": "..."}`.
+# --- a stream of questions ----------------------------------------------------------------------
+
+
+class _Wrong(Exception):
+    """What is wrong with a question, as its answer says it."""
+
+
+def answer(line: str) -> Iterator[str]:
+    """The answer to one `--jsonl` question in pieces: `{"next": [...]}` or `{"error": "..."}`.
 
     The question is an object with `expression` and, when wanted, `after`, `n` (default 5) and `timezone`.
     """
     try:
+        found = _asked(line)
+    except _Wrong as wrong:
+        yield json.dumps({"error": str(wrong)}, ensure_ascii=False)
+        return
+    yield '{"next": ['
+    separator = ""
+    for at in found:
+        yield f'{separator}"{at}"'
+        separator = ", "
+    yield "]}"
+
+
+def _asked(line: str) -> Iterator[str]:
+    """The fires that a question asks for. Raises _Wrong."""
+    if len(line) > MAXIMUM_LINE:
+        raise _Wrong(f"the line has more than {MAXIMUM_LINE} characters")
+    try:
         question = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return {"error": f"the line is not JSON: {error}"}
+        raise _Wrong(f"the line is not JSON: {error}") from None
     if not isinstance(question, dict) or "expression" not in question:
-        return {"error": 'the line is not an object with "expression"'}
+        raise _Wrong('the line is not an object with "expression"')
     for key, item in question.items():
         if key not in _KEYS:
-            return {"error": f"unknown key {key!r}; known keys: {', '.join(_KEYS)}"}
+            raise _Wrong(f"unknown key {key!r}; known keys: {', '.join(_KEYS)}")
         if not isinstance(item, _KEYS[key]) or isinstance(item, bool):
             kind = "a whole number" if _KEYS[key] is int else "a string"
-            return {"error": f"{key} is {json.dumps(item)}, not {kind}"}
+            raise _Wrong(f"{key} is {json.dumps(item)}, not {kind}")
     try:
-        found = next_fires(
+        return next_fires(
             question["expression"],
             after=question.get("after"),
-            n=question.get("n", 5),
-            timezone=question.get("timezone", "UTC"),
+            n=question.get("n", _DEFAULT_FIRES),
+            timezone=question.get("timezone"),
         )
     except UserError as error:
-        return {"error": _one_line(error)}
-    return {"next": found}
+        raise _Wrong(_one_line(error)) from None
 
 
 def stream(lines: TextIO, out: TextIO) -> None:
     """Answer each line of `lines` on a line of `out` as soon as it comes; empty lines are passed over."""
-    for line in lines:
-        if line.strip():
-            out.write(json.dumps(answer(line), ensure_ascii=False) + "\n")
-            out.flush()
+    while line := lines.readline(MAXIMUM_LINE + 1):
+        if not line.strip():
+            continue
+        for piece in answer(line):
+            out.write(piece)
+        out.write("\n")
+        out.flush()
+        while len(line) > MAXIMUM_LINE and not line.endswith("\n"):  # the rest of a line that is too long
+            line = lines.readline(MAXIMUM_LINE + 1)
 
 
 def _one_line(error: UserError) -> str:
@@ -118,20 +150,23 @@ def _fail(message: str) -> NoReturn:
 @click.command("next")
 @click.argument("expression", required=False)
 @click.option("--after", help="ISO-8601 time with a zone, such as 2026-01-15T12:34:00Z.  [default: now]")
-@click.option("-n", "n", type=int, default=5, show_default=True, help="How many.")
-@click.option("--timezone", default="UTC", show_default=True, help="Schedules of rules are in UTC.")
+@click.option("-n", "n", type=int, default=_DEFAULT_FIRES, show_default=True, help="How many.")
+@click.option("--timezone", help="Its IANA name: EventBridge Scheduler's.  [default: a rule's schedule, in UTC]")
 @click.option("--json", "as_json", is_flag=True, help='Print {"expression": ..., "next": [...]}.')
 @click.option("--jsonl", "as_stream", is_flag=True, help="Answer questions from standard input, one a line.")
-def command(expression: str | None, after: str | None, n: int, timezone: str, as_json: bool, as_stream: bool) -> None:
+def command(
+    expression: str | None, after: str | None, n: int, timezone: str | None, as_json: bool, as_stream: bool
+) -> None:
     """Print when a schedule EXPRESSION fires next, such as "cron(0 10 * * ? *)" or "rate(5 minutes)".
 
-    A rate is counted from the time given by --after. With --jsonl each line of standard input is an object
-    like {"expression": "cron(0 10 * * ? *)", "after": "2026-01-15T12:34:00Z", "n": 5}, and each line of
-    output {"next": [...]} or {"error": "..."}.
+    A rate is counted from the time given by --after. With --timezone the expression is EventBridge
+    Scheduler's, and so is at(2026-01-15T12:34:00). With --jsonl each line of standard input is an object
+    like {"expression": "cron(0 10 * * ? *)", "after": "2026-01-15T12:34:00Z", "n": 5}, with "timezone" if
+    wanted, and each line of output {"next": [...]} or {"error": "..."}.
     """
     if as_stream:
-        if expression is not None or after is not None or as_json:
-            _fail("--jsonl reads everything from standard input; leave out EXPRESSION, --after and --json")
+        if expression is not None or after is not None or timezone is not None or as_json:
+            _fail("--jsonl reads everything from standard input; leave out EXPRESSION and the other options")
         stream(sys.stdin, sys.stdout)
         return
     if expression is None:
@@ -141,9 +176,12 @@ def command(expression: str | None, after: str | None, n: int, timezone: str, as
     except UserError as error:
         _fail(_one_line(error))
     if as_json:
-        click.echo(json.dumps({"expression": expression, "next": found}))
+        listed: dict[str, Any] = {"expression": expression, "next": list(found)}
+        click.echo(json.dumps(listed))
         return
+    left = n
     for at in found:
         click.echo(at)
-    if len(found) < n:
+        left -= 1
+    if left:
         click.echo("No later date: the schedule ends here.", err=True)

@@ -14,9 +14,12 @@ from ..errors import UserError
 from ..explain.texts import duration
 from ..kernel.clock import WallClock, iso_s, parse_iso
 from ..project.model import FunctionDeclaration, Project, load_project, s3_triggers
+from ..project.schedules import schedule_resources
 from ..services.eventbridge.config import ScheduleTrigger, rule_name
 from ..services.lambda_.config import SqsTrigger, Target
 from ..services.s3.config import bucket_notifications
+from ..services.scheduler.settings import parse_settings
+from ..services.scheduler.targets import resources_of
 
 _FIRES = 3
 
@@ -65,6 +68,8 @@ def plan(project: Project, after_ms: int) -> Plan:
                 made["mappings"].append(_mapping(name, trigger))
             elif isinstance(trigger, ScheduleTrigger):
                 made["schedules"].append(_schedule(name, index, trigger, after_ms))
+    for _, arn, command in schedule_resources(project.names, resources):
+        made["schedules"].append(_of_scheduler(arn, command.config, after_ms))
     return made
 
 
@@ -112,6 +117,26 @@ def _schedule(function: str, index: int, trigger: ScheduleTrigger, after_ms: int
     }
 
 
+def _of_scheduler(arn: str, config: dict[str, Any], after_ms: int) -> dict[str, Any]:
+    """A schedule of EventBridge Scheduler; a rate without a start date is counted from `after_ms`."""
+    settings = parse_settings(config)
+    upcoming: list[str] = []
+    next_ms = settings.timetable.first_ms(after_ms) if settings.enabled else None
+    while next_ms is not None and len(upcoming) < _FIRES:
+        upcoming.append(iso_s(next_ms))
+        next_ms = settings.timetable.next_ms(next_ms, phase_ms=next_ms)
+    targets = [_short(each) for each in resources_of(arn, settings.target)]
+    return {
+        "scheduler": arn.partition("schedule/")[2],
+        "schedule": config["schedule_expression"],
+        "timezone": settings.timezone,
+        "targets": targets,
+        "window_ms": settings.window_ms,
+        "enabled": settings.enabled,
+        "next": upcoming,
+    }
+
+
 # --- as text ------------------------------------------------------------------------------------
 
 
@@ -154,10 +179,13 @@ def _mapping_lines(row: dict[str, Any]) -> list[str]:
 
 
 def _schedule_lines(row: dict[str, Any]) -> list[str]:
+    where = row.get("timezone", "UTC")
+    text = row["schedule"] if where == "UTC" else f"{row['schedule']} in {where}"
+    text += f" → {row['function'] if 'function' in row else ', '.join(row['targets'])}"
     if not row["enabled"]:
-        return [f"{row['schedule']} → {row['function']} (disabled)"]
-    upcoming = ", ".join(row["next"]) or "never again"
-    return [f"{row['schedule']} → {row['function']}  next {upcoming}"]
+        return [f"{text} (disabled)"]
+    window = f", each within {duration(row['window_ms'])}" if row.get("window_ms") else ""
+    return [f"{text}  next {', '.join(row['next']) or 'never again'}{window}"]
 
 
 def _function_lines(row: dict[str, Any]) -> list[str]:

@@ -26,6 +26,7 @@ _SETTING_UP = frozenset(
         "MappingEnabled",
         "QueueCreated",
         "QueueUpdated",
+        "ScheduleGroupCreated",
         "ScheduleStarted",
         "Started",
     }

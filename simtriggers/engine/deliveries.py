@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ..aws.contracts import Delivery
 from ..aws.dead_letters import dead_letter_attributes
 from ..kernel.agenda import ORDINARY, Entry
-from ..kernel.effects import Note, Refused, RetryPolicy
+from ..kernel.effects import Note, Refused, RetryPolicy, filled
 from ..kernel.ids import Ids
 from ..kernel.retries import Exhausted, next_attempt
 
@@ -48,7 +48,7 @@ def refused(entry: Entry, refusal: Refused, *, now_ms: int, ids: Ids) -> Consequ
         )
         if not isinstance(following, Exhausted):
             details["retry_at_ms"] = following.at_ms
-            again = replace(delivery, attempt=delivery.attempt + 1)
+            again = _next(delivery)
             return Consequence(
                 [note],
                 Entry(following.at_ms, ORDINARY, entry.arn, again, note.id, order_key=entry.order_key),
@@ -97,6 +97,21 @@ def _given_up(
         context=(*((name, text) for name, text in delivery.context if name == "source"), *attributes),
     )
     return Consequence([failed, sent], Entry(now_ms, ORDINARY, delivery.dead_letter, letter, sent.id))
+
+
+def _next(delivery: Delivery) -> Delivery:
+    """The same delivery's next attempt. A text with the number of the attempt in it (`filled`) gets the new one."""
+    attempt = delivery.attempt + 1
+    if ("counts_attempts", "yes") not in delivery.context:
+        return replace(delivery, attempt=attempt)
+    context = tuple(
+        (name, _counted(text, attempt) if name == "dead_letter_payload" else text) for name, text in delivery.context
+    )
+    return replace(delivery, attempt=attempt, payload=_counted(delivery.payload, attempt), context=context)
+
+
+def _counted(digest: str, attempt: int) -> str:
+    return filled(digest.partition("~")[0], str(attempt))
 
 
 def _subject(delivery: Delivery) -> str:

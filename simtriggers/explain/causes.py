@@ -29,6 +29,7 @@ ACTS = frozenset(
         "TopicDeleted", "SubscriptionCreated", "SubscriptionUpdated", "SubscriptionNoLongerDeclared",
         "SubscriptionConfirmed", "SubscriptionDeleted", "SubscriptionConfirmationSent",
         "ScheduleStarted", "ScheduleStopped", "ScheduleEnded", "RuleTargetsChanged",
+        "ScheduleChanged", "ScheduleDeleted", "ScheduleGroupCreated", "ScheduleGroupChanged", "ScheduleGroupDeleted",
     }
 )  # fmt: skip
 """Kinds that may stand at the beginning: everything else must have a cause."""

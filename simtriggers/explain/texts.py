@@ -10,7 +10,7 @@ from ..aws.arn import name_of, service_of
 from ..kernel.clock import iso_ms
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SERVICES = {"events": "rule"}
+_SERVICES = {"events": "rule", "scheduler": "schedule"}
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
 
 
@@ -21,6 +21,8 @@ def resource(arn: str) -> str:
         return arn or "run"
     if ":event-source-mapping:" in arn:
         return f"mapping:{name_of(arn)[:8]}"
+    if ":schedule-group/" in arn:
+        return f"schedule-group:{name_of(arn)}"
     service = service_of(arn)
     if service == "sns" and arn.count(":") > 5:
         _, topic, subscription = arn.rsplit(":", 2)

@@ -63,7 +63,7 @@ def _asked(world: World, ident: str, target: Known) -> _Asked:
     """What an id means: of what happened the newest, or of what led to it the nearest, if something leads from
     there to the target; else the resource of that name."""
     named = world.named(ident)
-    rules = [each for each in named if each.kind == "rule"]
+    rules = [each for each in named if each.kind in ("rule", "schedule")]
     if rules:
         return _Asked(rules[0])
     try:
@@ -85,7 +85,7 @@ def _asked(world: World, ident: str, target: Known) -> _Asked:
         raise NotFound(
             f"nothing that {ident!r} means could have triggered {target}",
             rule=f"it is {rows[-1].kind} of {resource(rows[-1].arn)}",
-            fix="ask about an object, a message, a request or a rule",
+            fix="ask about an object, a message, a request, a rule or a schedule",
         )
     suited = [row for row in candidates if _connected(world, world.resources[row.arn], target)]
     event = (suited or candidates)[0]

@@ -127,12 +127,19 @@ TEMPLATES: dict[str, str] = {
     "MappingScaled": "up to {to} batches at a time, before {from}: {reason}",
     "PollRefused": "{code}: {message}[, again at {retry_at_ms:time}]",
     # rules
-    "ScheduleStarted": "{schedule}, first at {first}",
+    "ScheduleStarted": "{schedule}[ in {timezone}], first at {first}",
     "ScheduleFired": "scheduled for {scheduled}, {targets} target(s)",
     "ScheduleMissed": "{count} turn(s) from {first} to {last}, while nothing was running",
     "ScheduleStopped": "{reason}",
     "ScheduleEnded": "{schedule} has no later date[, the last was {last}]",
     "RuleTargetsChanged": "targets are now {targets:arns}",
+    # EventBridge Scheduler
+    "ScheduleWindowOpened": "scheduled for {scheduled}, called at {due_ms:time}, window until {until_ms:time}",
+    "ScheduleChanged": "new settings, target {target:arn}",
+    "ScheduleDeleted": "{reason}",
+    "ScheduleGroupCreated": "[{tags:some} tag(s)]",
+    "ScheduleGroupChanged": "{tags} tag(s)",
+    "ScheduleGroupDeleted": "deleted with {schedules} schedule(s)",
 }
 
 _RESOURCE, _KIND = 24, 20

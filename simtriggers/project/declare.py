@@ -18,6 +18,7 @@ from ..services.sns.config import SnsTrigger, subscription_resource, topic_resou
 from ..services.sqs.config import in_order, queue_resource
 from .environment import file_variables
 from .model import Project, s3_triggers, schedules
+from .schedules import group_resources, schedule_resources
 
 _CODE = (".py", ".so")
 _NOT_CODE = frozenset({".simtriggers", ".git", "__pycache__", ".venv", "node_modules"})
@@ -73,6 +74,8 @@ def declare(project: Project, *, default_runtime: str, folders: bool, base_url: 
             target = schedule.dead_letter_target
             letters = names.queue(target) if target is not None else None
             made.append(rule_resource(names, name, number, schedule, letters))
+    made += group_resources(names, resources)
+    made += [(arn, command) for _, arn, command in schedule_resources(names, resources)]
     return [Declared(arn, command) for arn, command in made]
 
 

@@ -23,12 +23,19 @@ from ..services.lambda_.config import FunctionConfig, SqsTrigger, check_function
 from ..services.s3.config import BucketConfig, S3Trigger, overlap_of
 from ..services.s3.events import bucket_name_problem
 from ..services.s3.notifications import fifo_refused
+from ..services.scheduler.config import (
+    ScheduleConfig,
+    ScheduleGroupConfig,
+    ScheduleV2Trigger,
+    name_problem,
+)
 from ..services.sns.config import SnsTrigger, TopicConfig, topic_name_problem
 from ..services.sqs.config import QueueConfig, in_order, queue_name_problem
 from .environment import file_variables
 from .handlers import handler_problem
 from .load import Document, KeyPath, and_also, load_yaml, raise_all
 from .references import dangling, dangling_in_data, references
+from .schedules import bad_schedules
 from .validate import Tag, by_key, check, dotted
 
 FILE = "simtriggers.yaml"
@@ -61,7 +68,6 @@ Region = Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string
 _TRIGGERS_NOT_YET = {
     "event": "rules with an event pattern come with a later version",
     "event_pattern": "rules with an event pattern come with a later version",
-    "schedule_v2": "EventBridge Scheduler comes with a later version; `schedule` is a rule's schedule",
     "dynamodb": "tables come with a later version",
     "event_bus": "rules with an event pattern come with a later version",
     "api": "API Gateway comes with a later version",
@@ -82,8 +88,9 @@ Trigger = Annotated[
     Annotated[S3Trigger, Tag("s3")]
     | Annotated[SqsTrigger, Tag("sqs")]
     | Annotated[SnsTrigger, Tag("sns")]
-    | Annotated[ScheduleTrigger, Tag("schedule")],
-    by_key("a trigger", "s3", "sqs", "sns", "schedule", not_yet=_TRIGGERS_NOT_YET),
+    | Annotated[ScheduleTrigger, Tag("schedule")]
+    | Annotated[ScheduleV2Trigger, Tag("schedule_v2")],
+    by_key("a trigger", "s3", "sqs", "sns", "schedule", "schedule_v2", not_yet=_TRIGGERS_NOT_YET),
 ]
 
 
@@ -100,8 +107,6 @@ class Resources(Settings):
         "tables": "DynamoDB tables come with a later version",
         "buses": "EventBridge buses come with a later version",
         "rules": "EventBridge rules come with a later version; give a function a `schedule` trigger",
-        "schedules": "EventBridge Scheduler comes with a later version",
-        "schedule_groups": "EventBridge Scheduler comes with a later version",
         "archives": "archives and replays come with a later version",
         "connections": "API destinations come with a later version",
         "api_destinations": "API destinations come with a later version",
@@ -128,6 +133,8 @@ class Resources(Settings):
     queues: dict[str, QueueConfig] = {}
     topics: dict[str, TopicConfig] = {}
     functions: dict[str, FunctionDeclaration] = {}
+    schedule_groups: dict[str, ScheduleGroupConfig] = {}
+    schedules: dict[str, ScheduleConfig] = {}
 
 
 class ProjectFile(Resources):
@@ -254,6 +261,11 @@ def _bad_names(resources: Resources, document: Document, at: KeyPath) -> Iterato
         problem = queue_name_problem(name, queue.fifo_queue)
         if problem is not None:
             yield document.error((*at, "queues", name), problem, fix="rename the queue", key=True)
+    for section in ("schedule_groups", "schedules"):
+        for name in getattr(resources, section):
+            problem = name_problem(name)
+            if problem is not None:
+                yield document.error((*at, section, name), problem, fix="rename it", key=True)
     for name in resources.functions:
         try:
             check_function_name(name)
@@ -319,6 +331,7 @@ def _bad_wiring(project: Project, document: Document, at: KeyPath) -> Iterator[U
                 key=True,
             )
     yield from _shared_folders(project, document, at)
+    yield from bad_schedules(project, document, at)
     rules: set[str] = set()
     for name, function in resources.functions.items():
         for index, number, schedule in schedules(function):

@@ -9,13 +9,15 @@ from ..errors import UserError
 from ..services.eventbridge.config import ScheduleTrigger
 from ..services.lambda_.config import SqsTrigger, Target
 from ..services.s3.config import S3Trigger
+from ..services.scheduler.arns import DEFAULT_GROUP
+from ..services.scheduler.config import ScheduleV2Trigger
 from .load import Document, KeyPath, suggest
 from .validate import dotted
 
 if TYPE_CHECKING:
     from .model import FunctionDeclaration, Resources
 
-SECTIONS = ("buckets", "queues", "topics", "functions")
+SECTIONS = ("buckets", "queues", "topics", "functions", "schedule_groups")
 _ITEMS_LOOKED_AT = 100
 
 
@@ -41,6 +43,7 @@ def references(resources: Resources) -> Iterator[tuple[str, KeyPath, str]]:
             if notification.topic is not None:
                 yield "topics", (*place, "topic"), notification.topic
     yield from _references_of_topics(resources)
+    yield from _references_of_schedules(resources)
     for name, function in resources.functions.items():
         yield from _references_of_function(name, function)
 
@@ -58,6 +61,19 @@ def _references_of_topics(resources: Resources) -> Iterator[tuple[str, KeyPath, 
                 yield "queues", (*place, "redrive_policy", "dead_letter_target"), redrive.dead_letter_target
 
 
+def _references_of_schedules(resources: Resources) -> Iterator[tuple[str, KeyPath, str]]:
+    for name, schedule in resources.schedules.items():
+        target = schedule.target
+        place: KeyPath = ("schedules", name)
+        for key, section in (("function", "functions"), ("queue", "queues"), ("topic", "topics")):
+            if getattr(target, key) is not None:
+                yield section, (*place, "target", key), getattr(target, key)
+        if target.dead_letter_target is not None and not target.dead_letter_target.startswith("arn:"):
+            yield "queues", (*place, "target", "dead_letter_target"), target.dead_letter_target
+        if schedule.group_name != DEFAULT_GROUP:
+            yield "schedule_groups", (*place, "group_name"), schedule.group_name
+
+
 def _references_of_function(name: str, function: FunctionDeclaration) -> Iterator[tuple[str, KeyPath, str]]:
     for index, trigger in enumerate(function.triggers):
         place: KeyPath = ("functions", name, "triggers", index)
@@ -69,6 +85,11 @@ def _references_of_function(name: str, function: FunctionDeclaration) -> Iterato
         elif isinstance(trigger, ScheduleTrigger):
             if trigger.dead_letter_target is not None:
                 yield "queues", (*place, "dead_letter_target"), trigger.dead_letter_target
+        elif isinstance(trigger, ScheduleV2Trigger):
+            if trigger.dead_letter_target is not None and not trigger.dead_letter_target.startswith("arn:"):
+                yield "queues", (*place, "dead_letter_target"), trigger.dead_letter_target
+            if trigger.group_name != DEFAULT_GROUP:
+                yield "schedule_groups", (*place, "group_name"), trigger.group_name
         else:
             if not trigger.sns.startswith("arn:"):
                 yield "topics", (*place, "sns"), trigger.sns
@@ -97,7 +118,7 @@ def dangling(document: Document, path: KeyPath, section: str, name: str, known: 
 def dangling_in_data(document: Document) -> list[UserError]:
     """Dangling names of a file that has other mistakes too, found in the raw data, so that one run shows all."""
     data = document.data if isinstance(document.data, dict) else {}
-    sections = {name: data.get(name) for name in SECTIONS}
+    sections = {name: data.get(name) for name in (*SECTIONS, "schedules")}
     known = {name: list(each) if isinstance(each, dict) else [] for name, each in sections.items()}
     found: list[UserError] = []
     for section, path in _raw_reference_places(sections):
@@ -136,3 +157,7 @@ def _raw_reference_places(sections: dict[str, object]) -> Iterator[tuple[str, Ke
             yield "queues", ("functions", name, "event_invoke_config", key, "queue")
             yield "functions", ("functions", name, "event_invoke_config", key, "function")
         yield "queues", ("functions", name, "dead_letter_config", "target")
+    for name in names("schedules"):
+        for key, section in (("function", "functions"), ("queue", "queues"), ("topic", "topics")):
+            yield section, ("schedules", name, "target", key)
+        yield "queues", ("schedules", name, "target", "dead_letter_target")

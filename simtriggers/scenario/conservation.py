@@ -19,6 +19,7 @@ _HANDED_ON = frozenset(
     {
         "NotificationMatched",
         "ScheduleFired",
+        "ScheduleWindowOpened",
         "DestinationSent",
         "DeadLetterSent",
         "DeliverySentToDeadLetterQueue",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
+from itertools import islice
 
 import pytest
 from click.testing import CliRunner, Result
 
-from simtriggers.cli.next import command, next_fires
+from simtriggers.cli.next import MAXIMUM_LINE, answer, command, next_fires, stream
 from simtriggers.errors import UserError
 from simtriggers.kernel.clock import WallClock, parse_iso
 
@@ -20,18 +22,18 @@ def run(*args: str, lines: str | None = None) -> Result:
 
 
 def test_next_fires() -> None:
-    found = next_fires(WEEKDAYS, after=AFTER, n=3, timezone="UTC")
-    assert found == ["2026-01-15T18:00:00Z", "2026-01-16T18:00:00Z", "2026-01-19T18:00:00Z"]
+    found = next_fires(WEEKDAYS, after=AFTER, n=3)
+    assert list(found) == ["2026-01-15T18:00:00Z", "2026-01-16T18:00:00Z", "2026-01-19T18:00:00Z"]
 
 
 def test_a_time_with_an_offset_is_taken_as_the_utc_it_is() -> None:
     found = next_fires("rate(1 hour)", after="2026-01-15T12:34:00+02:00", n=1, timezone="UTC")
-    assert found == ["2026-01-15T11:34:00Z"]
+    assert list(found) == ["2026-01-15T11:34:00Z"]
 
 
 def test_the_present_is_the_default() -> None:
     before_ms = WallClock().now_ms()
-    at_ms = parse_iso(next_fires("cron(* * * * ? *)", after=None, n=1)[0])
+    at_ms = parse_iso(next(next_fires("cron(* * * * ? *)", after=None, n=1)))
     assert before_ms < at_ms <= before_ms + 120_000
 
 
@@ -45,6 +47,22 @@ def test_json_output() -> None:
     assert done.exit_code == 0
     found = {"expression": "rate(5 minutes)", "next": ["2026-01-15T12:39:00Z", "2026-01-15T12:44:00Z"]}
     assert json.loads(done.stdout) == found
+
+
+def test_a_time_zone_makes_it_a_schedule_of_scheduler() -> None:
+    done = run("cron(30 2 * * ? *)", "--after", "2026-03-07T00:00:00Z", "-n", "2", "--timezone", "America/New_York")
+    assert (done.exit_code, done.stdout) == (0, "2026-03-07T07:30:00Z\n2026-03-09T06:30:00Z\n")
+    done = run("rate(1 minutes)", "--after", AFTER, "-n", "1", "--timezone", "UTC")
+    assert (done.exit_code, done.stdout) == (0, "2026-01-15T12:35:00Z\n")
+
+
+def test_one_time_schedules() -> None:
+    done = run("at(2026-07-01T09:00:00)", "--after", AFTER)
+    assert (done.exit_code, done.stdout) == (0, "2026-07-01T09:00:00Z\n")
+    done = run("at(2026-07-01T09:00:00)", "--after", AFTER, "--timezone", "Europe/Berlin", "--json")
+    assert json.loads(done.stdout)["next"] == ["2026-07-01T07:00:00Z"]
+    done = run("at(2026-07-01T09:00:00)", "--after", "2026-07-01T09:00:00Z", "--json")
+    assert json.loads(done.stdout)["next"] == []
 
 
 def test_a_schedule_that_ends() -> None:
@@ -64,7 +82,8 @@ def test_a_schedule_that_ends() -> None:
         ([WEEKDAYS, "--after", "2026-01-15T12:34:00"], "write it like 2026-01-15T12:34:00Z"),
         ([WEEKDAYS, "--after", "1969-12-31T23:59:59Z"], "is before 1970"),
         ([WEEKDAYS, "-n", "0"], "n is 0, outside 1-1000000"),
-        ([WEEKDAYS, "--timezone", "Europe/Berlin"], "'Europe/Berlin' is not UTC"),
+        ([WEEKDAYS, "--timezone", "Europe/Berln"], "'Europe/Berln'; write an IANA name such as Europe/Berlin"),
+        (["rate(1 weeks)", "--timezone", "UTC"], "Invalid Schedule Expression rate(1 weeks). 'weeks' is not a unit"),
         ([WEEKDAYS, "--jsonl"], "leave out EXPRESSION"),
     ],
 )
@@ -105,6 +124,22 @@ def test_a_stream_of_questions() -> None:
         'the line is not an object with "expression"',
     ]
     assert all(text.startswith("the line is not JSON: ") for text in texts[5:])
+
+
+def test_a_stream_takes_no_memory() -> None:
+    """Neither a question that never ends nor an answer of a million fires is held as a whole."""
+    fires = json.dumps({"expression": "cron(* * * * ? *)", "after": AFTER, "n": 1_000_000})
+    pieces = list(islice(answer(fires), 3))
+    assert pieces == ['{"next": [', '"2026-01-15T12:35:00Z"', ', "2026-01-15T12:36:00Z"']
+    lines = StringIO(
+        "[" * (3 * MAXIMUM_LINE) + "\n" + json.dumps({"expression": "rate(1 day)", "after": AFTER, "n": 1})
+    )
+    out = StringIO()
+    stream(lines, out)
+    assert out.getvalue().splitlines() == [
+        '{"error": "the line has more than 1000000 characters"}',
+        '{"next": ["2026-01-16T12:34:00Z"]}',
+    ]
 
 
 def test_errors_are_user_errors() -> None:

@@ -25,3 +25,9 @@ class ScheduleError(SimtriggersError, ValueError):
 def refuse(what: str, *, column: int, fix: str) -> ScheduleError:
     """The error for one problem; `what` is a phrase without a full stop."""
     return ScheduleError(f"{AWS_MESSAGE} {what}", column, fix)
+
+
+def as_scheduler_says(error: ScheduleError, text: str) -> ScheduleError:
+    """The same problem of the expression `text` in the words of EventBridge Scheduler, which names it."""
+    what = error.message.removeprefix(AWS_MESSAGE)
+    return ScheduleError(f"Invalid Schedule Expression {text}.{what}", error.column, error.fix)

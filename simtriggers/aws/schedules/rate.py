@@ -1,6 +1,6 @@
 """`rate(N unit)`: a fire every N minutes, hours or days of 24 hours, counted from where it started.
 
-Source: Amazon EventBridge User Guide, "Rate expressions reference".
+A day is 24 hours also where clocks change. Source: Amazon EventBridge User Guide, "Rate expressions reference".
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ class Rate:
     interval_ms: int
 
 
-def parse_rate(text: str) -> Rate:
+def parse_rate(text: str, *, any_number: bool = False) -> Rate:
     """Read `rate(N unit)`: one space, lower case, the unit singular exactly when N is 1.
 
-    Raises ScheduleError.
+    With `any_number`, as EventBridge Scheduler has it, either form of the unit goes with every N.
+    Raises ScheduleError. Unverified: Scheduler's pages write `rate(1 days)` and name both forms, and no
+    recording shows one refused.
     """
     found = _RATE.fullmatch(text)
     if found is None:
         raise _explain(text)
     number, unit, plural = int(found[1]), found[2], found[3]
-    if bool(plural) == (number == 1):
+    if bool(plural) == (number == 1) and not any_number:
         right = unit if number == 1 else unit + "s"
         what = f"The unit of {number} is {right!r}, not {unit + plural!r}"
         raise refuse(what, column=found.start(2) + 1, fix=f"write rate({number} {right})")

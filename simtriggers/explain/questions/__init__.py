@@ -12,6 +12,7 @@ from .functions import FUNCTIONS
 from .mappings import MAPPINGS
 from .queues import QUEUES
 from .rules import RULES
+from .schedules import SCHEDULES
 from .topics import SUBSCRIPTIONS, TOPICS
 
 QUESTIONS: dict[str, Question] = {
@@ -20,6 +21,7 @@ QUESTIONS: dict[str, Question] = {
     "event_source_mapping": MAPPINGS,
     "function": FUNCTIONS,
     "rule": RULES,
+    "schedule": SCHEDULES,
     "topic": TOPICS,
     "subscription": SUBSCRIPTIONS,
 }

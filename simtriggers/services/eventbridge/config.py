@@ -40,7 +40,7 @@ AGE_S = Range(60, 86_400, _RETRY_POLICY)
 _BASE_MS, _CAP_MS, _JITTER = 1000, 540_000, 0.2
 
 _NAME = re.compile(r"[.\-_A-Za-z0-9]{1,64}")
-_SCHEDULER = "time zones, dates and windows are EventBridge Scheduler's, which comes with a later version"
+_SCHEDULER = "write schedule_v2 in place of schedule: time zones, dates and windows are EventBridge Scheduler's"
 
 
 # --- as a project writes them -------------------------------------------------------------------

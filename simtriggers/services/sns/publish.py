@@ -88,6 +88,7 @@ def _entry_of(delivery: Delivery, text: str) -> PublishEntry:
     return PublishEntry(
         text,
         subject=context.get("subject_line"),
+        message_structure=context.get("message_structure"),
         message_attributes=tuple(attributes),
         message_group_id=context.get("group_id"),
         message_deduplication_id=context.get("deduplication_id"),

@@ -381,6 +381,7 @@ def _message_of(delivery: Delivery, body: str) -> SendEntry:
     attributes: list[Attribute] = []
     system: list[Attribute] = []
     group = deduplication = None
+    delay: int | None = None
     for name, text in delivery.context:
         if name.startswith(_ATTRIBUTE):
             data_type, _, value = text.partition(":")
@@ -391,4 +392,6 @@ def _message_of(delivery: Delivery, body: str) -> SendEntry:
             group = text
         elif name == "deduplication_id":
             deduplication = text
-    return SendEntry("", body, None, tuple(attributes), tuple(system), group, deduplication)
+        elif name == "delay_seconds":
+            delay = int(text)
+    return SendEntry("", body, delay, tuple(attributes), tuple(system), group, deduplication)

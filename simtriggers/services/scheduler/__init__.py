@@ -1,0 +1,1 @@
+"""EventBridge Scheduler: schedules in groups, each with one target, time zones, windows and dates."""
