@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...kernel.effects import Statement
-from .store import CANDIDATES
+from .store import CANDIDATES, CONTENT, INTO
 
 # --- groups -------------------------------------------------------------------------------------
 
@@ -32,12 +32,11 @@ OF_GROUP = Statement(
 )
 """Queue, group, seq to go on after, the end of retention for what was sent then, how many."""
 _IS_HEAD = "NOT EXISTS (SELECT 1 FROM sqs_messages AS o WHERE o.queue = {queue} AND o.group_id = {group})"
+_INTO_FIFO = INTO + ", deduplication_id, sequence, head"
 INSERT_FIFO = Statement(
     "sqs.insert_fifo_message",
-    "INSERT INTO sqs_messages (queue, message_id, payload, filling, size, attributes, trace_header, md5_of_body,"
-    " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, cause, group_id,"
-    " deduplication_id, sequence, head)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0, ?13, ?14, ?15, ?16, "
+    _INTO_FIFO
+    + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0, ?13, ?14, ?15, ?16, "
     + _IS_HEAD.format(queue="?1", group="?14")
     + ")",
 )
@@ -49,13 +48,11 @@ PROMOTE = Statement(
 """Queue and group: its first message becomes the head."""
 MOVE_FIFO = Statement(
     "sqs.move_fifo_message",
-    "INSERT INTO sqs_messages (queue, message_id, payload, filling, size, attributes, trace_header, md5_of_body,"
-    " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, first_received_ms,"
-    " dead_letter_source, cause, group_id, deduplication_id, sequence, head)"
-    " SELECT ?1, message_id, payload, filling, size, attributes, trace_header, md5_of_body, md5_of_attributes,"
-    " sender_id, ?2, ?2, receive_count, receive_count, first_received_ms, ?3, ?4, group_id, message_id, ?5, "
+    _INTO_FIFO
+    + f", first_received_ms, dead_letter_source) SELECT ?1, message_id, {CONTENT}, ?2, ?2, receive_count,"
+    + " receive_count, ?4, group_id, message_id, ?5, "
     + _IS_HEAD.format(queue="?1", group="m.group_id")
-    + " FROM sqs_messages AS m WHERE m.seq = ?6",
+    + ", first_received_ms, ?3 FROM sqs_messages AS m WHERE m.seq = ?6",
 )
 """A copy of message ?6 in the dead-letter queue ?1: a new row, since its clock and its order start anew."""
 SET_SEQUENCE = Statement(
@@ -195,11 +192,8 @@ UPDATE_TASK = Statement(
 FORGET_TASKS = Statement("sqs.forget_move_tasks", "DELETE FROM sqs_move_tasks WHERE source = ?")
 REDRIVE = Statement(
     "sqs.redrive_message",
-    "INSERT INTO sqs_messages (queue, message_id, payload, filling, size, attributes, trace_header, md5_of_body,"
-    " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, cause, group_id,"
-    " deduplication_id, sequence, head)"
-    " SELECT ?1, ?2, payload, filling, size, attributes, trace_header, md5_of_body, md5_of_attributes, sender_id,"
-    " ?3, ?4, 0, 0, ?5, group_id, deduplication_id, ?6, CASE WHEN ?6 IS NOT NULL THEN "
+    _INTO_FIFO
+    + f") SELECT ?1, ?2, {CONTENT}, ?3, ?4, 0, 0, ?5, group_id, deduplication_id, ?6, CASE WHEN ?6 IS NOT NULL THEN "
     + _IS_HEAD.format(queue="?1", group="m.group_id")
     + " END FROM sqs_messages AS m WHERE m.seq = ?7",
 )

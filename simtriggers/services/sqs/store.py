@@ -250,12 +250,14 @@ DECLARED_BY = Statement("sqs.select_declared_by", "SELECT declared_by FROM resou
 
 # --- writes -------------------------------------------------------------------------------------
 
-INSERT = Statement(
-    "sqs.insert_message",
-    "INSERT INTO sqs_messages (queue, message_id, payload, filling, size, attributes, trace_header, md5_of_body,"
-    " md5_of_attributes, sender_id, sent_ms, visible_ms, receive_count, receives_before, cause, group_id)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)",
+CONTENT = "payload, filling, size, attributes, trace_header, md5_of_body, md5_of_attributes, sender_id"
+"""The columns that stay the same wherever a message goes."""
+INTO = (
+    f"INSERT INTO sqs_messages (queue, message_id, {CONTENT}, sent_ms, visible_ms, receive_count, receives_before,"
+    " cause, group_id"
 )
+"""The beginning of what adds a message; a FIFO queue has more columns."""
+INSERT = Statement("sqs.insert_message", INTO + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)")
 HIDE = Statement(
     "sqs.hide_message",
     "UPDATE sqs_messages SET visible_ms = ?, receive_count = ?, first_received_ms = ?, received_ms = ?,"
