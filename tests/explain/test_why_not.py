@@ -238,23 +238,6 @@ def test_a_filter_sees_the_attributes_and_the_text_of_a_message() -> None:
     assert found[2].endswith('messageAttributes.kind.stringValue: "card" is not "gift"')
 
 
-def test_a_filter_sees_who_sent_a_message_and_a_topics_text() -> None:
-    senders, total = "{attributes: {SenderId: [AIDANOBODY]}}", '{body: {Message: [{"exists": false}]}}'
-    text = f"""
-topics: {{news: {{subscriptions: [{{queue: orders}}]}}}}
-queues: {{orders: {{}}}}
-functions:
-  handle: {{stub: [{{returns: 1}}], triggers: [{{sqs: orders, filter_criteria: [{senders}, {total}]}}]}}
-"""
-    with simulation(text) as sim:
-        sim.topic("news").publish("hello")
-        sim.run_until_idle()
-        [sent] = [row for row in sim.trace if row.kind == "MessageSent"]
-        found = [finding.text for finding in ask(sim, "handle", sent.subject).reasons]
-    assert found[1].endswith('attributes.SenderId: "AIDAIT2UOQQY3AUEKVGXU" is not "AIDANOBODY"')
-    assert 'body.Message: "hello"' in found[2]
-
-
 def test_a_filter_that_has_changed_since() -> None:
     with simulation(QUEUES) as sim:
         sent = sim.queue("orders").send('{"total": 5}')
