@@ -22,7 +22,7 @@ from .store import ArchivedRow
 DAY_MS = 86_400_000
 PAGE = 100
 TIMER = "replay"
-IN_PROGRESS, COMPLETED = "In progress", "Completed"
+PENDING, IN_PROGRESS, COMPLETED = "Pending", "In progress", "Completed"
 
 
 def keep(decision: Decision, topic: TopicSettings, notice: Notice, body: Payload) -> None:
@@ -36,7 +36,7 @@ def keep(decision: Decision, topic: TopicSettings, notice: Notice, body: Payload
 
 def start(decision: Decision, arn: str, replay: Replay | None, *, last: int, cause: int, now_ms: int, ids: Ids) -> None:
     """Begin the replay of a new policy, up to the message archived `last`; without a policy, end it."""
-    status = None if replay is None else IN_PROGRESS
+    status = None if replay is None else PENDING
     decision.writes.append(Write(store.SET_REPLAY, (status, arn)))
     if replay is not None:
         decision.effects.append(Timer(TIMER, now_ms, ReplayMessages(0, last), cause, arn=arn))
@@ -99,6 +99,7 @@ def decide_replay(view: ReplayView, entry: Entry, *, now_ms: int, ids: Ids) -> D
     if len(view.messages) == PAGE:
         following = replace(command, after=view.messages[-1][0].seq)
         decision.effects.append(Timer(TIMER, now_ms, following, entry.cause))
+        decision.writes.append(Write(store.SET_REPLAY, (IN_PROGRESS, entry.arn)))
         return decision
     done = Note(ids.row_id(), "ReplayCompleted", entry.arn, view.subscription.name, entry.cause)
     decision.notes.append(done)

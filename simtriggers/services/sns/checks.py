@@ -25,6 +25,7 @@ TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 MESSAGE_BYTES = Range(1024, 1_048_576, "Amazon SNS API Reference, SetTopicAttributes, MaximumMessageSize")
 LARGE_SUBSCRIPTIONS = Limit(100, "Amazon SNS API Reference, SetTopicAttributes, MaximumMessageSize")
 FILTER_POLICIES = Limit(200, "Amazon SNS Developer Guide, Filter policy constraints in Amazon SNS")
+ACCOUNT_FILTER_POLICIES = Limit(10_000, "Amazon SNS Developer Guide, Filter policy constraints in Amazon SNS")
 FIFO_SUBSCRIPTIONS = Limit(100, "Amazon SNS endpoints and quotas")  # Unverified
 ARCHIVE_DAYS = Range(1, 365, "Amazon SNS Developer Guide, Message archiving for FIFO topics")
 MAX_DELAY_S = Range(1, 3600, "Amazon SNS Developer Guide, Creating an HTTP/S delivery policy")
@@ -138,6 +139,20 @@ def with_tags(tags: dict[str, str], added: tuple[tuple[str, str], ...]) -> dict[
     if len(changed) > TAGS:
         return errors.too_many_tags()
     return changed
+
+
+def check_large(size: int, subscriptions: int, others: int, reason: str) -> Refused | None:
+    """Whether a topic with so many subscriptions, `others` of them to people and HTTP endpoints, can take messages of
+    up to `size` bytes. Unverified: the texts."""
+    if size <= DEFAULT_MESSAGE_BYTES:
+        return None
+    if subscriptions > LARGE_SUBSCRIPTIONS:
+        text = f"MaximumMessageSize: the topic has more than {LARGE_SUBSCRIPTIONS} subscriptions"
+        return errors.invalid_parameter(f"{reason}{text}")
+    if others:
+        text = "MaximumMessageSize: the topic has subscriptions that are not of SQS, Lambda or Firehose"
+        return errors.invalid_parameter(f"{reason}{text}")
+    return None
 
 
 # --- delivery policies --------------------------------------------------------------------------

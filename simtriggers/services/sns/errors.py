@@ -52,8 +52,8 @@ def bad_token() -> Refused:
 
 
 def filter_policy_limit(limit: int) -> Refused:
-    """One filter policy more than a topic may have. Unverified: the text."""
-    message = f"The number of filter policies of a topic may not be greater than {limit}"
+    """One filter policy more than a topic or an account may have. Unverified: the text."""
+    message = f"The number of filter policies may not be greater than {limit}"
     return Refused("FilterPolicyLimitExceeded", message, status=403)
 
 

@@ -34,7 +34,7 @@ MIGRATIONS = (
         authenticated INTEGER NOT NULL,         -- ConfirmationWasAuthenticated
         filtered INTEGER NOT NULL,              -- 1: it has a filter policy
         next_send_ms INTEGER NOT NULL,          -- a throttled endpoint gets its next request not before this
-        replay_status TEXT                      -- In progress, Completed; NULL: no replay
+        replay_status TEXT                      -- Pending, In progress, Completed; NULL: no replay
     ) STRICT;
     CREATE INDEX sns_subscriptions_by_topic ON sns_subscriptions (topic, pending);
 
@@ -181,6 +181,13 @@ COUNTS = Statement(
     "SELECT count(*), coalesce(sum(pending), 0), coalesce(sum(filtered), 0) FROM sns_subscriptions"
     " WHERE topic = ? ORDER BY 1",
 )
+COUNT_FILTERED = Statement("sns.count_filtered", "SELECT count(*) FROM sns_subscriptions WHERE filtered = 1 ORDER BY 1")
+NOT_FOR_LARGE = Statement(
+    "sns.count_not_for_large",
+    "SELECT count(*) FROM sns_subscriptions"
+    " WHERE topic = ? AND protocol NOT IN ('sqs', 'lambda', 'firehose') ORDER BY 1",
+)
+"""Subscriptions that a topic with messages over 256 KB cannot have."""
 PUT_SUBSCRIPTION = Statement(
     "sns.put_subscription",
     "INSERT INTO sns_subscriptions (arn, topic, protocol, endpoint, pending, authenticated, filtered, next_send_ms)"

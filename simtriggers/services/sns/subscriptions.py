@@ -29,7 +29,15 @@ from .commands import (
     SetSubscriptionAttributes,
     Subscribe,
 )
-from .settings import SERVICE_NAME, SUBSCRIPTION, SubscriptionSettings, TopicSettings, http_delivery, parse_subscription
+from .settings import (
+    DEFAULT_MESSAGE_BYTES,
+    SERVICE_NAME,
+    SUBSCRIPTION,
+    SubscriptionSettings,
+    TopicSettings,
+    http_delivery,
+    parse_subscription,
+)
 from .store import SubscriptionRow
 
 TOKEN_VALID_MS = Limit(2 * 86_400_000, "Amazon SNS API Reference, ConfirmSubscription")
@@ -46,8 +54,8 @@ def subscription_arn(topic_arn: str, protocol: str, endpoint: str) -> str:
 @dataclass(frozen=True, slots=True)
 class SubscriptionView:
     """A subscription with its topic, its state and who declared it; None: there is none. `counts` are the
-    topic's subscriptions and how many of them have a filter policy. `last_archived` numbers the topic's
-    latest archived message."""
+    topic's subscriptions and how many of them have a filter policy, `filtered` how many of all do.
+    `last_archived` numbers the topic's latest archived message."""
 
     topic: Resource | None
     subscription: Resource | None = None
@@ -56,6 +64,7 @@ class SubscriptionView:
     counts: tuple[int, int] = (0, 0)
     incarnation: int = 0
     last_archived: int = 0
+    filtered: int = 0
 
 
 def _view(read: Reader, topic_arn: str, arn: str) -> SubscriptionView:
@@ -63,7 +72,8 @@ def _view(read: Reader, topic_arn: str, arn: str) -> SubscriptionView:
     row, declared = read.one(store.SUBSCRIPTION_ROW, arn), read.one(store.DECLARED_BY, arn)
     counts, state = read.one(store.COUNTS, topic_arn), read.one(store.INCARNATION)
     archived = read.one(store.LAST_ARCHIVED, topic_arn)
-    assert counts is not None and state is not None and archived is not None
+    filtered = read.one(store.COUNT_FILTERED)
+    assert counts is not None and state is not None and archived is not None and filtered is not None
     return SubscriptionView(
         topic if topic is not None and topic.kind == "topic" else None,
         subscription,
@@ -72,6 +82,7 @@ def _view(read: Reader, topic_arn: str, arn: str) -> SubscriptionView:
         (counts[0], counts[2]),
         state[0],
         archived[0] or 0,
+        filtered[0],
     )
 
 
@@ -147,14 +158,16 @@ def _check_room(view: SubscriptionView, config: dict[str, Any]) -> Refused | Non
     settings: TopicSettings = view.topic.config
     number, filtered = view.counts
     had = view.subscription is not None and view.subscription.config.filter is not None
-    if config.get("filter_policy") is not None and not had and filtered >= checks.FILTER_POLICIES:
-        return errors.filter_policy_limit(checks.FILTER_POLICIES)
+    if config.get("filter_policy") is not None and not had:
+        for found, limit in ((filtered, checks.FILTER_POLICIES), (view.filtered, checks.ACCOUNT_FILTER_POLICIES)):
+            if found >= limit:
+                return errors.filter_policy_limit(limit)
     if view.subscription is None:
-        limit = checks.FIFO_SUBSCRIPTIONS if settings.fifo else None
-        if settings.maximum_message_size > 262_144:
-            limit = checks.LARGE_SUBSCRIPTIONS
-        if limit is not None and number >= limit:
-            return errors.subscription_limit(limit)
+        most = checks.FIFO_SUBSCRIPTIONS if settings.fifo else None
+        if settings.maximum_message_size > DEFAULT_MESSAGE_BYTES:
+            most = checks.LARGE_SUBSCRIPTIONS
+        if most is not None and number >= most:
+            return errors.subscription_limit(most)
     return None
 
 

@@ -17,7 +17,7 @@ from ...kernel.ids import Ids
 from ...kernel.service import Description, Reader, Resource
 from . import attributes, checks, errors, store
 from .commands import Attributes, CreateTopic, SetTopicAttributes
-from .settings import SERVICE_NAME, TOPIC, TopicSettings, base_url_of
+from .settings import DEFAULT_MESSAGE_BYTES, SERVICE_NAME, TOPIC, TopicSettings, base_url_of
 
 
 def describe(read: Reader, arn: str) -> Description | None:
@@ -30,12 +30,13 @@ def describe(read: Reader, arn: str) -> Description | None:
 
 @dataclass(frozen=True, slots=True)
 class TopicView:
-    """A topic (None: there is none), who declared it, and its counts. `subscriptions` are those that go
-    with it, filled in for a removal."""
+    """A topic (None: there is none), who declared it, and its counts; `others` are subscriptions of other things than
+    queues, functions and Firehose. `subscriptions` are those that go with it, filled in for a removal."""
 
     topic: Resource | None
     declared_by: str = "sdk"
     counts: tuple[int, int] = (0, 0)
+    others: int = 0
     deleted: int = 0
     archive_begins_ms: int | None = None
     subscriptions: tuple[str, ...] = ()
@@ -48,8 +49,10 @@ def view_topic(read: Reader, entry: Entry) -> TopicView:
         return TopicView(None)
     declared, row = read.one(store.DECLARED_BY, entry.arn), read.one(store.TOPIC_ROW, entry.arn)
     counts, archived = read.one(store.COUNTS, entry.arn), read.one(store.FIRST_ARCHIVED, entry.arn)
+    others = read.one(store.NOT_FOR_LARGE, entry.arn)
     assert declared is not None and row is not None and counts is not None and archived is not None
-    return TopicView(topic, declared[0], (counts[0] - counts[1], counts[1]), row[1], archived[0])
+    assert others is not None
+    return TopicView(topic, declared[0], (counts[0] - counts[1], counts[1]), others[0], row[1], archived[0])
 
 
 def put_topic(
@@ -86,11 +89,16 @@ def with_links(arn: str, config: dict[str, Any]) -> dict[str, Any]:
     return {"base_url": base_url_of(region_and_account(arn)[0]), **config}
 
 
+def _check_large(view: TopicView, config: dict[str, Any], *, reason: str = "Attributes Reason: ") -> Refused | None:
+    size = config.get("maximum_message_size", DEFAULT_MESSAGE_BYTES)
+    return checks.check_large(size, sum(view.counts), view.others, reason)
+
+
 def decide_put(view: TopicView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """PutResource of a topic: replies with the revision; equal settings change nothing."""
     command: PutResource = entry.command
     config = with_links(entry.arn, command.config)
-    problem = checks.check_topic(entry.arn, config)
+    problem = checks.check_topic(entry.arn, config) or _check_large(view, config)
     if problem is not None:
         return Decision(reply=problem)
     return put_topic(
@@ -135,7 +143,7 @@ def decide_set(view: TopicView, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
     config = attributes.with_attribute(stored, known, command.attribute_name, command.attribute_value, reason="")
     problem = config if type(config) is Refused else None
     if isinstance(config, dict):
-        problem = checks.check_topic(entry.arn, config, reason="")
+        problem = checks.check_topic(entry.arn, config, reason="") or _check_large(view, config, reason="")
     if problem is not None or not isinstance(config, dict):
         return Decision(reply=problem)
     decision = put_topic(

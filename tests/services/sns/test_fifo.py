@@ -12,6 +12,7 @@ from simtriggers.aws.contracts import RemoveResource
 from simtriggers.engine import snapshots
 from simtriggers.kernel.clock import iso_ms
 from simtriggers.services.sns import commands as c
+from simtriggers.services.sns.config import SubscriptionConfig, subscription_resource
 from tests.services.sns.world import DOWN, GONE, NAMES, QUEUE, START_MS, World
 
 FIFO_QUEUE = NAMES.queue("jobs.fifo")
@@ -164,6 +165,26 @@ def test_a_replay() -> None:
     send(world, topic, "m3", dedup="3")
     assert messages(world) == ["m1", "m2", "m3"]
     assert "Replayed" not in world.bodies()[-1]
+
+
+def test_the_states_of_a_replay() -> None:
+    world = World()
+    topic = world.topic("orders.fifo", archive_policy={"message_retention_period": 1})
+    for number in range(250):
+        put(world, topic, str(number))
+    arn, command = subscription_resource(
+        NAMES,
+        topic,
+        SubscriptionConfig.model_validate(
+            {"queue": "jobs.fifo", "replay_policy": {"starting_point": iso_ms(START_MS)}}
+        ),
+    )
+    world.engine.submit(arn, command)
+    states: list[str] = []
+    while (entry := world.engine.agenda.pop()) is not None:
+        world.engine.step(entry)
+        states += world.engine.connection.execute("SELECT replay_status FROM sns_subscriptions").fetchone()
+    assert list(dict.fromkeys(states)) == ["Pending", "In progress", "Completed"]
 
 
 def test_a_replay_with_an_end_gets_nothing_new() -> None:

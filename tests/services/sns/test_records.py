@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.data_classes import SNSEvent
 from aws_lambda_powertools.utilities.parser.models import SnsModel, SnsNotificationModel
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from simtriggers.kernel.effects import SUBSTITUTE
+from simtriggers.services.sns import commands as c
 from simtriggers.services.sns import records, signing
 from tests.services.sns.world import FUNCTION, QUEUE, World, sample
 
@@ -116,6 +119,32 @@ def test_signatures_verify(version: str, subject: str | None) -> None:
     record = event["Records"][0]["Sns"]
     assert record["SignatureVersion"] == "1"
     verify(record, version=version)
+
+
+def test_attributes_are_not_signed() -> None:
+    bodies = []
+    for attributes in ((), (("tenant", "String", "acme"),)):
+        world = World()
+        topic = world.topic("orders", {"queue": "jobs"})
+        world.publish(topic, "hello", message_attributes=attributes)
+        bodies += world.bodies(QUEUE)
+    assert bodies[0]["Signature"] == bodies[1]["Signature"]
+    verify(bodies[1])
+    with pytest.raises(InvalidSignature):
+        verify({**bodies[1], "Message": "hello!"})
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_links_lead_to_the_region_of_the_topic(region: str) -> None:
+    world = World()
+    arn = f"arn:aws:sns:{region}:123456789012:orders"
+    assert world.engine.ask(arn, c.CreateTopic()) == arn
+    assert world.engine.ask(arn, c.Subscribe("sqs", QUEUE)).startswith(f"{arn}:")
+    world.publish(arn, "hello")
+    [body] = world.bodies(QUEUE)
+    name = re.escape(f"https://sns.{region}.amazonaws.com/SimpleNotificationService-")
+    assert re.fullmatch(name + "[0-9a-f]{32}[.]pem", body["SigningCertURL"])
+    assert body["UnsubscribeURL"].startswith(f"https://sns.{region}.amazonaws.com/?Action=Unsubscribe&SubscriptionArn=")
 
 
 def test_the_certificate_is_its_own() -> None:

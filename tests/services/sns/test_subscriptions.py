@@ -236,6 +236,53 @@ def test_topics_with_a_hundred_subscriptions_at_most(name: str, config: dict[str
     assert (found.code, found.status) == ("SubscriptionLimitExceeded", 403)
 
 
+def test_the_filter_policies_of_an_account() -> None:
+    world = World()
+    topic = world.topic("orders")
+    world.engine.checkers.clear()
+    rows = [(f"{NAMES.topic('others')}:{number}",) for number in range(9_999)]
+    world.engine.connection.executemany(
+        "INSERT INTO sns_subscriptions (arn, topic, protocol, endpoint, pending, authenticated, filtered, next_send_ms)"
+        " VALUES (?, 'others', 'sqs', '', 0, 1, 1, 0)",
+        rows,
+    )
+    policy = (("FilterPolicy", '{"a":["x"]}'),)
+    assert world.engine.ask(topic, c.Subscribe("sqs", QUEUE, policy)).startswith(topic)
+    assert world.engine.ask(topic, c.Subscribe("sqs", LETTERS, policy)).code == "FilterPolicyLimitExceeded"
+    assert world.engine.ask(topic, c.Subscribe("sqs", LETTERS)).startswith(topic)
+
+
+@pytest.mark.parametrize(
+    "subscriptions, says",
+    [
+        ([{"queue": f"q{number}"} for number in range(100)], None),
+        ([{"queue": f"q{number}"} for number in range(101)], "the topic has more than 100 subscriptions"),
+        ([{"email": "a@b"}], "the topic has subscriptions that are not of SQS, Lambda or Firehose"),
+    ],
+)
+def test_raising_the_size_of_messages(subscriptions: list[dict[str, str]], says: str | None) -> None:
+    world = World()
+    topic = world.topic("orders", *subscriptions)
+    found = world.engine.ask(topic, c.SetTopicAttributes("MaximumMessageSize", "262145"))
+    assert (found and found.message) == (says and f"Invalid parameter: MaximumMessageSize: {says}")
+    again = world.engine.ask(*topic_resource(NAMES, "orders", TopicConfig(maximum_message_size=1_048_576)))
+    assert isinstance(again, int) is (says is None)
+
+
+def test_the_scope_and_the_policy_must_fit_each_other() -> None:
+    world = World()
+    topic = world.topic("orders")
+    arn = world.subscribe(topic, queue="jobs", filter_policy={"a": {"b": ["x"]}}, filter_policy_scope="MessageBody")
+    ask = world.engine.ask
+    refused = ask(arn, c.SetSubscriptionAttributes("FilterPolicyScope", "MessageAttributes"))
+    assert refused.message == (
+        "Invalid parameter: Filter policy scope MessageAttributes does not support nested filter policy"
+    )
+    assert ask(arn, c.SetSubscriptionAttributes("FilterPolicy", "{}")) is None
+    assert ask(arn, c.SetSubscriptionAttributes("FilterPolicyScope", "MessageAttributes")) is None
+    assert "FilterPolicyScope" not in world.attributes(arn), "it is shown only while there is a policy"
+
+
 # --- confirmation -------------------------------------------------------------------------------
 
 

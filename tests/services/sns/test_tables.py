@@ -39,7 +39,7 @@ def test_publish(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", SUBSCRIBE, ids=[case["name"] for case in SUBSCRIBE])
 def test_subscribe(case: dict[str, Any]) -> None:
     world = World()
-    topic = world.topic("orders.fifo" if case.get("fifo") else "orders")
+    topic = world.topic("orders.fifo" if case.get("fifo") else "orders", **case.get("topic", {}))
     pairs = tuple(case.get("attributes", {}).items())
     command = c.Subscribe(case["protocol"], case["endpoint"], pairs)
     found = world.engine.ask(topic, command)
