@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from simtriggers.aws.contracts import RemoveResource
-from simtriggers.engine import snapshots
 from simtriggers.kernel.clock import iso_ms
 from simtriggers.services.sns import commands as c
 from simtriggers.services.sns.config import SubscriptionConfig, subscription_resource
@@ -322,18 +321,3 @@ def test_shuffled_ties_keep_the_order_of_a_group_that_is_tried_again(shuffle: in
     found = messages(world)
     assert [text for text in found if int(text) % 2] == ["1", "3", "5"]
     assert [text for text in found if not int(text) % 2] == ["0", "2", "4"]
-
-
-def test_a_restart_and_a_snapshot_keep_the_line() -> None:
-    world, topic = fifo()
-    world.refusals[FIFO_QUEUE] = [DOWN] * 6 + [None]  # type: ignore[list-item]
-    put(world, topic, "one")
-    world.engine.advance(100)
-    snapshots.restore(world.engine, snapshots.take(world.engine))
-    put(world, topic, "two")
-    world.engine.restart(NAMES.service)
-    world.engine.advance(100)
-    put(world, topic, "three")
-    assert world.arrived == []
-    world.engine.run_until_idle()
-    assert messages(world) == ["one", "two", "three"]

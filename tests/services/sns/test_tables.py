@@ -116,6 +116,13 @@ def test_topic_arns() -> None:
         (["a", "b c"], "InvalidBatchEntryId"),
         (["x" * 81], "InvalidBatchEntryId"),
     ],
+    ids=[
+        "EmptyBatchRequest",
+        "TooManyEntriesInBatchRequest",
+        "BatchEntryIdsNotDistinct",
+        "InvalidBatchEntryId",
+        "an id of 81 characters",
+    ],
 )
 def test_batches_that_are_refused(ids: list[str], code: str) -> None:
     world = World()

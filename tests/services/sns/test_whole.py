@@ -120,3 +120,23 @@ def test_a_trace_header_is_a_system_attribute() -> None:
         for queue in ("plain", "raw"):
             _, attributes = only(sim, queue)
             assert attributes["AWSTraceHeader"] == header
+
+
+def test_a_restart_and_a_snapshot_keep_the_line() -> None:
+    with simulation(PROJECT) as sim:
+        down = TargetFault(NAMES.queue("jobs.fifo"), "down", sim.start_ms, sim.start_ms + 30_000)
+        sim.set_faults(FaultPlan(targets=(down,)))
+        topic = sim.topic("ordered.fifo")
+        topic.publish("one", message_group_id="g")
+        sim.advance("9s")
+        sim.restore(sim.snapshot())
+        topic.publish("two", message_group_id="g")
+        sim.restart()
+        sim.advance("9s")
+        topic.publish("three", message_group_id="g")
+        assert sim.queue("jobs.fifo").messages() == []
+        sim.run_until_idle()
+        found = [json.loads(message.body)["Message"] for message in sim.queue("jobs.fifo").messages()]
+        failed = {row.subject for row in sim.trace if row.kind == "DeliveryFailed"}
+    assert found == ["one", "two", "three"]
+    assert len(failed) == 1, "those that wait are not tried"
