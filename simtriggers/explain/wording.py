@@ -1,7 +1,8 @@
 """One line for each kind of trace row: a table of templates, and how a template is filled in.
 
-`{name}` is a detail, `{name:form}` a detail in one of the FORMS, `[...]` a part that is left out when a
-detail in it is missing or says nothing. Kinds without a template show their details as they are.
+`{name}` is a detail, `{name:form}` a detail in one of the FORMS, `{name} word(s)` a number of words, `[...]` a part
+that is left out when a detail in it is missing or says nothing. Kinds without a template show their details as they
+are.
 """
 
 from __future__ import annotations
@@ -27,15 +28,17 @@ TEMPLATES: dict[str, str] = {
     "DeliveryDropped": "given up: {rule}",
     "DeliverySentToDeadLetterQueue": "given up ({reason}), sent to {dead_letter:arn}",
     # buckets
-    "BucketCreated": "{notifications} notifications[, folder {folder}][, versioning {versioning}]",
-    "BucketChanged": "revision {revision}, {notifications} notifications[, folder {folder}][, versioning {versioning}]",
+    "BucketCreated": "{notifications} notification(s)[, folder {folder}][, versioning {versioning}]",
+    "BucketChanged": (
+        "revision {revision}, {notifications} notification(s)[, folder {folder}][, versioning {versioning}]"
+    ),
     "BucketUnwired": "no longer declared; its objects stay",
     "BucketRemoved": "removed with its objects",
     "ObjectCreated": "{size:size}, etag {etag:short}[, {event}][, version {version_id:short}][, {storage_class}]",
     "ObjectRemoved": "deleted[, version {version_id:short}][, by the lifecycle rule {rule}]",
     "DeleteMarkerCreated": "marked as deleted, version {version_id:short}[, by the lifecycle rule {rule}]",
     "ObjectNotFound": "{request} of a key that is not there",
-    "NotificationMatched": "{event} → {target:arn} ({notification})[, {not_matched:some} others did not match]",
+    "NotificationMatched": "{event} → {target:arn} ({notification})[, {not_matched:some} other(s) did not match]",
     "NotificationsNotMatched": "{event}: none of {not_matched} notifications matched",
     "FolderScanned": "{folder}: {indexed} indexed, {put} put, {removed} removed",
     "FolderGone": "{folder} is gone; its objects stay until it is there again",
@@ -60,8 +63,8 @@ TEMPLATES: dict[str, str] = {
     "QueueCreated": "created",
     "QueueUpdated": "new settings",
     "QueueNoLongerDeclared": "no longer declared; its messages stay",
-    "QueueDeleted": "deleted with {messages} messages",
-    "QueuePurged": "purged of {messages} messages",
+    "QueueDeleted": "deleted with {messages} message(s)",
+    "QueuePurged": "purged of {messages} message(s)",
     "QueueTagged": "{tags:count} tag(s)",
     "MessageSent": "{size:size}[: {payload:text}][, group {message_group_id}][, visible at {visible_ms:time}]",
     "MessageDeduplicated": "sent again, not taken[: {reason}][: deduplication id {deduplication_id}]",
@@ -81,7 +84,7 @@ TEMPLATES: dict[str, str] = {
     "TopicCreated": "created",
     "TopicUpdated": "new settings",
     "TopicNoLongerDeclared": "no longer declared; its subscriptions stay",
-    "TopicDeleted": "deleted with {subscriptions} subscriptions",
+    "TopicDeleted": "deleted with {subscriptions} subscription(s)",
     "MessagePublished": "{size:size}[: {payload:text}][, group {group_id}]",
     "SubscriptionMatched": "→ {protocol} {target:arn}",
     "SubscriptionsNotMatched": "{not_matched} of {of} subscriptions: their filter policies did not match",
@@ -107,7 +110,7 @@ TEMPLATES: dict[str, str] = {
     "InvocationInterrupted": "[attempt {attempt}: ]the simulator or the function was stopped meanwhile",
     "InvocationThrottled": "{reason}[, again at {retry_at_ms:time}]",
     "RetryScheduled": "attempt {attempt} at {due_ms:time}",
-    "DestinationSent": "{condition} after {invoke_count} attempts → {destination:arn}",
+    "DestinationSent": "{condition} after {invoke_count} attempt(s) → {destination:arn}",
     "DeadLetterSent": "{condition} → {destination:arn}",
     "LogLines": "{lines:lines}",
     "StaleResult": "a result that nobody waits for any more[: attempt {attempt} {status}]",
@@ -117,11 +120,11 @@ TEMPLATES: dict[str, str] = {
     "BatchStarted": "{records:count} record(s) of {source:arn} → {function:arn}",
     "BatchSucceeded": "{records} record(s) handled by invocation {request_id:short}",
     "BatchPartiallyFailed": "{failed:count} of {records} failed: {reason}",
-    "BatchFailed": "all {records} come back: {reason}",
+    "BatchFailed": "{records} record(s), none of them handled: {reason}",
     "BatchThrottled": "[{reason}, ]again at {retry_at_ms:time}",
-    "BatchReleased": "{failed:count} record(s) come back: {reason}",
+    "BatchReleased": "{failed:count} record(s) given back: {reason}",
     "RecordFailed": "comes back: {reason}[ (invocation {request_id:short})]",
-    "RecordsReleased": "{records:count} record(s) come back: {reason}",
+    "RecordsReleased": "{records:count} record(s) given back: {reason}",
     "RecordFiltered": "deleted without an invocation: {rule}",
     "RecordsFiltered": "{filtered} record(s) dropped, {passed} passed: {rule}",
     "MappingScaled": "up to {to} batches at a time, before {from}: {reason}",
@@ -145,7 +148,7 @@ TEMPLATES: dict[str, str] = {
 _RESOURCE, _KIND = 24, 20
 """Widths of columns: a rule that is named after its function fits, and so do most kinds."""
 
-_FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_FIELD = re.compile(r"\{(\w+)(?::(\w+))?\}(?: (\w+)\(s\))?")
 _PART = re.compile(r"\[([^\]]*)\]|([^\[]+)")
 
 
@@ -203,7 +206,8 @@ def _filled(text: str, details: dict[str, Any], payload: PayloadText, *, optiona
         shown = FORMS[match[2] or ""](value, payload)
         if optional and not shown:
             return None
-        made += text[end : match.start()] + shown
+        counted = f" {match[3]}{'' if shown == '1' else 's'}" if match[3] else ""
+        made += text[end : match.start()] + shown + counted
         end = match.end()
     return made + text[end:]
 

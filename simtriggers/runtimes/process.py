@@ -16,13 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..aws.contracts import Ended, Start
+from .attempt import AttemptLog, OnLog, without_handler
 from .child import Child, ExitedEarly, spawn
-from .stub import Outcome, context_row, exited, not_started, planned, slow_us, timed_out
+from .stub import Outcome, context_row, exited, not_started, slow_us, timed_out
 
 INIT_LIMIT_S = 10.0
 """Source: AWS Lambda Developer Guide, "Lambda execution environment lifecycle", init phase."""
-
-OnLog = Callable[[Start, int, str], None]
 
 
 class ProcessRuntime:
@@ -65,18 +64,9 @@ class ProcessRuntime:
                 self._quiet.set()
 
     async def _attempt(self, start: Start) -> Ended:
-        lines: list[tuple[int, str]] = []
-
-        def log(text: str) -> None:
-            at_ms = self._now_ms()
-            lines.append((at_ms, text))
-            if self._on_log is not None:
-                self._on_log(start, at_ms, text)
-
-        outcome = planned(start)
-        if outcome is not None:
-            await asyncio.sleep((outcome.duration_us + outcome.init_duration_us) / 1e6)
-        else:
+        log = AttemptLog(start, self._now_ms, self._on_log)
+        outcome = await without_handler(start)
+        if outcome is None:
             try:
                 outcome = await self._through_child(start, log)
             except OSError as error:
@@ -88,7 +78,7 @@ class ProcessRuntime:
             log(outcome.log)
         if not outcome.keep:
             self._end(start.environment_id)
-        return outcome.ended(start, tuple(lines), retired=start.environment_id in self._retired)
+        return outcome.ended(start, tuple(log.lines), retired=start.environment_id in self._retired)
 
     async def _through_child(self, start: Start, log: Callable[[str], None]) -> Outcome:
         child = self._children.get(start.environment_id)

@@ -26,15 +26,14 @@ import anyio.to_thread
 
 from ..aws.contracts import Ended, Start
 from .active import debugged
+from .attempt import AttemptLog, OnLog, without_handler
 from .bootstrap import lambda_runtime
 from .bootstrap.lambda_runtime import LambdaContext, LogHandler, Names, error_document, error_log
 from .capture import Capture
 from .module_view import CodeFolder
-from .stub import Outcome, context_row, exited, planned, slow_us, timed_out
+from .stub import Outcome, context_row, exited, slow_us, timed_out
 from .surroundings import SANDBOX_HOME, variables
 from .virtual_time import popen_init
-
-OnLog = Callable[[Start, int, str], None]
 
 _environ: Any = os.environ
 _call: ContextVar[Call | None] = ContextVar("simtriggers_call", default=None)
@@ -180,29 +179,21 @@ class ThreadRuntime:
 
     async def run(self, start: Start) -> Ended:
         """Run one attempt to its end, or to its timeout: then its thread is left to itself."""
-        lines: list[tuple[int, str]] = []
-
-        def emit(text: str) -> None:
-            at_ms = self._now_ms()
-            lines.append((at_ms, text))
-            if self._on_log is not None:
-                self._on_log(start, at_ms, text)
-
-        outcome = planned(start)
+        log = AttemptLog(start, self._now_ms, self._on_log)
+        outcome = await without_handler(start)
         if outcome is not None:
-            await anyio.sleep((outcome.duration_us + outcome.init_duration_us) / 1e6)
             if outcome.log:
-                emit(outcome.log)
-            return outcome.ended(start, tuple(lines))
+                log(outcome.log)
+            return outcome.ended(start, tuple(log.lines))
         if self._patches is None:
             self._patches = _Patches()
             self._limiter = anyio.CapacityLimiter(1000)
-        call = Call(start, emit)
+        call = Call(start, log)
         self._tell(call)
         outcome = await self._in_thread(call)
         if not outcome.keep:
             self._functions.pop(start.environment_id, None)
-        return outcome.ended(start, tuple(lines))
+        return outcome.ended(start, tuple(log.lines))
 
     async def _in_thread(self, call: Call) -> Outcome:
         start = call.start

@@ -137,6 +137,22 @@ def test_a_row_is_a_line(found: TraceRow, line: str) -> None:
     assert narrate(found, nothing) == line
 
 
+@pytest.mark.parametrize(
+    "kind, details, text",
+    [
+        ("BatchStarted", {"records": ["a"], "source": QUEUE, "function": ""}, "1 record of sqs:ingest → run"),
+        ("BatchStarted", {"records": [], "source": QUEUE, "function": ""}, "0 records of sqs:ingest → run"),
+        ("QueuePurged", {"messages": 1}, "purged of 1 message"),
+        ("QueuePurged", {"messages": 11}, "purged of 11 messages"),
+        ("FileSkipped", {"reason": "1 word(s) of another"}, "1 word(s) of another"),
+        ("NotificationMatched", {"event": "e", "target": QUEUE, "notification": "n", "not_matched": 1},
+         "e → sqs:ingest (n), 1 other did not match"),
+    ],
+)  # fmt: skip
+def test_numbers_of_things(kind: str, details: dict[str, object], text: str) -> None:
+    assert detail(row(kind, **details), nothing) == text
+
+
 def test_the_whole_time_on_demand() -> None:
     assert narrate(row("X"), nothing, full_time=True).startswith("2026-01-15T12:00:00.000Z  #14<-9 ")
 
