@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import struct
 from base64 import b64decode, b64encode
+from hashlib import md5
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.parser.models import SqsModel
+from botocore.parsers import create_parser
+from botocore.session import get_session
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.sqs.models import Message
@@ -162,6 +166,39 @@ def test_system_attributes_are_those_asked_for(names: tuple[str, ...], given: di
     world.engine.advance(7)
     (message,) = world.receive("q", attribute_names=names).messages
     assert dict(message.attributes) == given
+
+
+# --- as boto3 reads it ----------------------------------------------------------------------------
+
+
+def digest_of(attributes: dict[str, Any]) -> str:
+    """The MD5 of message attributes as SDKs that check it compute it: lengths of 4 bytes, names in order."""
+    raw = bytearray()
+    for name in sorted(attributes):
+        kind = attributes[name]["DataType"]
+        for text in (name, kind):
+            raw += struct.pack("!I", len(text.encode())) + text.encode()
+        binary = attributes[name].get("BinaryValue")
+        value = attributes[name]["StringValue"].encode() if binary is None else binary
+        raw += bytes([1 if binary is None else 2]) + struct.pack("!I", len(value)) + value
+    return md5(raw).hexdigest()
+
+
+def test_botocore_reads_what_is_received_and_its_digests_hold() -> None:
+    shape = get_session().get_service_model("sqs").operation_model("ReceiveMessage").output_shape
+    world = World({"q": {}})
+    world.send("q", "grüße 😀", message_attributes=THREE, system_attributes=(TRACE,))
+    world.send("q", "plain")
+    result = world.receive("q", 10, message_attribute_names=("All",))
+    text = to_json(records.receive_response(result)).encode()
+    parsed = create_parser("json").parse({"body": text, "headers": {}, "status_code": 200}, shape)
+    full, plain = parsed["Messages"]
+    assert set(full) == set(shape.members["Messages"].member.members)
+    assert set(plain) == set(full) - {"MessageAttributes", "MD5OfMessageAttributes"}
+    assert full["MessageAttributes"]["thumb"] == {"BinaryValue": b64decode("AgME"), "DataType": "Binary"}
+    for message in (full, plain):
+        assert message["MD5OfBody"] == md5(message["Body"].encode()).hexdigest()
+    assert full["MD5OfMessageAttributes"] == digest_of(full["MessageAttributes"])
 
 
 # --- digests ------------------------------------------------------------------------------------
