@@ -153,15 +153,28 @@ def test_a_batch_of_duplicates_alone_changes_nothing() -> None:
     assert world.engine.connection.execute("SELECT * FROM sqs_queues").fetchall() == before
 
 
-@pytest.mark.parametrize(("group", "dedup"), [(None, "d"), ("g", None)])
-def test_an_incomplete_entry_refuses_the_whole_batch(group: str | None, dedup: str | None) -> None:
+@pytest.mark.parametrize(
+    ("group", "dedup", "text"),
+    [
+        (None, "d", "The request must contain the parameter MessageGroupId."),
+        (
+            "g",
+            None,
+            "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided"
+            " explicitly",
+        ),
+    ],
+    ids=["group", "deduplication id"],
+)
+def test_an_incomplete_entry_refuses_the_whole_batch(group: str | None, dedup: str | None, text: str) -> None:
+    """Recorded on AWS: an error of the request, where another mistake is one of its entry."""
     world = World({"q.fifo": FIFO})
     entries = (
         c.SendEntry("1", "a", message_group_id="g", message_deduplication_id="d1"),
         c.SendEntry("2", "b", message_group_id=group, message_deduplication_id=dedup),
     )
     refused = world.ask("q.fifo", c.SendMessageBatch(entries))
-    assert refused.code == "InvalidParameterValue"
+    assert (refused.code, refused.message) == ("InvalidParameterValue", text)
     assert world.counts("q.fifo") == [0, 0, 0]
 
 
