@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from .events import BusOperations, EventOperations
 from .notifications import NotificationOperations, TopicOperations
 from .operations import BucketOperations, Operation, QueueOperations
 from .scheduling import ScheduleGroupOperations, ScheduleOperations, SchedulerOperations
@@ -24,6 +25,8 @@ Ops = TypeVar(
     ScheduleOperations,
     ScheduleGroupOperations,
     SchedulerOperations,
+    BusOperations,
+    EventOperations,
 )
 
 Perform = Callable[[Operation[Any]], Any]
@@ -165,6 +168,49 @@ class _SchedulerCalls:
     groups = Call(SchedulerOperations.groups)
 
 
+class _BusCalls:
+    put_events = Call(BusOperations.put_events)
+    put_event = Call(BusOperations.put_event)
+    describe = Call(BusOperations.describe)
+    delete = Call(BusOperations.delete)
+    put_permission = Call(BusOperations.put_permission)
+    remove_permission = Call(BusOperations.remove_permission)
+    put_rule = Call(BusOperations.put_rule)
+    delete_rule = Call(BusOperations.delete_rule)
+    enable_rule = Call(BusOperations.enable_rule)
+    disable_rule = Call(BusOperations.disable_rule)
+    describe_rule = Call(BusOperations.describe_rule)
+    rules = Call(BusOperations.rules)
+    rule_names_by_target = Call(BusOperations.rule_names_by_target)
+    put_targets = Call(BusOperations.put_targets)
+    remove_targets = Call(BusOperations.remove_targets)
+    targets = Call(BusOperations.targets)
+
+
+class _EventsCalls:
+    put_events = Call(EventOperations.put_events)
+    test_event_pattern = Call(EventOperations.test_event_pattern)
+    create_event_bus = Call(EventOperations.create_event_bus)
+    event_buses = Call(EventOperations.event_buses)
+    create_archive = Call(EventOperations.create_archive)
+    update_archive = Call(EventOperations.update_archive)
+    describe_archive = Call(EventOperations.describe_archive)
+    delete_archive = Call(EventOperations.delete_archive)
+    archives = Call(EventOperations.archives)
+    start_replay = Call(EventOperations.start_replay)
+    cancel_replay = Call(EventOperations.cancel_replay)
+    describe_replay = Call(EventOperations.describe_replay)
+    replays = Call(EventOperations.replays)
+    put_connection = Call(EventOperations.put_connection)
+    put_api_destination = Call(EventOperations.put_api_destination)
+    describe_connection = Call(EventOperations.describe_connection)
+    describe_api_destination = Call(EventOperations.describe_api_destination)
+    delete_connection = Call(EventOperations.delete_connection)
+    delete_api_destination = Call(EventOperations.delete_api_destination)
+    connections = Call(EventOperations.connections)
+    api_destinations = Call(EventOperations.api_destinations)
+
+
 class Queue(_QueueCalls, Handle):
     """A queue of the simulation; raises AwsFault where AWS answers an error."""
 
@@ -219,3 +265,19 @@ class Scheduler(_SchedulerCalls, Handle):
 
 class AsyncScheduler(_SchedulerCalls, AsyncHandle):
     """`Scheduler` with coroutines."""
+
+
+class EventBus(_BusCalls, Handle):
+    """An event bus of the simulation; raises AwsFault where AWS answers an error."""
+
+
+class AsyncEventBus(_BusCalls, AsyncHandle):
+    """`EventBus` with coroutines."""
+
+
+class Events(_EventsCalls, Handle):
+    """EventBridge itself, apart from its buses; raises AwsFault where AWS answers an error."""
+
+
+class AsyncEvents(_EventsCalls, AsyncHandle):
+    """`Events` with coroutines."""

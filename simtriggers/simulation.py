@@ -24,8 +24,11 @@ from .engine import checkers, snapshots
 from .engine.faults import FaultPlan
 from .engine.virtual import DAY_MS, Idle, VirtualEngine
 from .errors import AwsFault, SimtriggersError, UserError, worded
+from .events import BusOperations, Entry, EventOperations
 from .handles import (
     AsyncBucket,
+    AsyncEventBus,
+    AsyncEvents,
     AsyncNotifications,
     AsyncQueue,
     AsyncSchedule,
@@ -33,6 +36,8 @@ from .handles import (
     AsyncScheduler,
     AsyncTopic,
     Bucket,
+    EventBus,
+    Events,
     Notifications,
     Queue,
     Schedule,
@@ -54,11 +59,13 @@ from .operations import (
 from .project.declare import declare
 from .project.load import suggest
 from .project.model import Project, load_project
+from .project.references import singular
 from .registry import SERVICES
 from .runtimes import inline
 from .runtimes.http import HttpStub
 from .runtimes.virtual import VirtualRuntimes
 from .scheduling import ScheduleGroupOperations, ScheduleOperations, SchedulerOperations
+from .services.eventbridge.commands import PutEventsResult
 
 T = TypeVar("T")
 
@@ -233,6 +240,21 @@ class Simulation:
         """EventBridge Scheduler itself: lists of schedules and groups."""
         return Scheduler(SchedulerOperations(self.names), self.perform)
 
+    def event_bus(self, name: str = "default") -> EventBus:
+        """An event bus by its name. Raises UserError for one that the project does not have."""
+        if name != "default":
+            self._known("event_buses", name)
+        return EventBus(BusOperations(self.names, name), self.perform)
+
+    @property
+    def events(self) -> Events:
+        """EventBridge itself: patterns, archives, replays, lists over all buses."""
+        return Events(EventOperations(self.names), self.perform)
+
+    def put_events(self, *entries: Entry) -> PutEventsResult:
+        """PutEvents: each entry to the bus that it names, or to the default one."""
+        return self.perform(EventOperations(self.names).put_events(*entries))
+
     def invoke(self, function: str, event: Any = None, *, invocation_type: Any = "RequestResponse") -> InvocationResult:
         """Invoke a function by its name, as the Invoke API does. Raises AwsFault when throttled."""
         self._known("functions", function)
@@ -244,7 +266,7 @@ class Simulation:
         if name not in declared:
             known = ", ".join(declared) or "none"
             fix = suggest(name, declared)
-            raise UserError(f"the project has no {section[:-1]} {name!r}", rule=f"{section}: {known}", fix=fix)
+            raise UserError(f"the project has no {singular(section)} {name!r}", rule=f"{section}: {known}", fix=fix)
 
     def perform(self, operation: Operation[T]) -> T:
         """Carry out one operation, from outside or from a running handler, and return its result."""
@@ -398,6 +420,19 @@ class AsyncSimulation:
     def scheduler(self) -> AsyncScheduler:
         """EventBridge Scheduler itself."""
         return AsyncScheduler(self.simulation.scheduler.operations, self.perform)
+
+    def event_bus(self, name: str = "default") -> AsyncEventBus:
+        """An event bus by its name."""
+        return AsyncEventBus(self.simulation.event_bus(name).operations, self.perform)
+
+    @property
+    def events(self) -> AsyncEvents:
+        """EventBridge itself."""
+        return AsyncEvents(self.simulation.events.operations, self.perform)
+
+    async def put_events(self, *entries: Entry) -> PutEventsResult:
+        """PutEvents: each entry to the bus that it names, or to the default one."""
+        return self.simulation.put_events(*entries)
 
     def bucket(self, name: str) -> AsyncBucket:
         """A bucket by its name."""

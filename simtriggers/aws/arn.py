@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,35 @@ class Names:
         """`arn:aws:lambda:REGION:ACCOUNT:event-source-mapping:UUID`."""
         return f"arn:aws:lambda:{self.region}:{self.account}:event-source-mapping:{uuid}"
 
-    def rule(self, name: str) -> str:
-        """`arn:aws:events:REGION:ACCOUNT:rule/NAME`: a rule of the default bus."""
-        return f"arn:aws:events:{self.region}:{self.account}:rule/{name}"
-
     def event_bus(self, name: str = "default") -> str:
         """`arn:aws:events:REGION:ACCOUNT:event-bus/NAME`."""
         return f"arn:aws:events:{self.region}:{self.account}:event-bus/{name}"
+
+    def rule(self, name: str, bus: str = "default") -> str:
+        """`arn:aws:events:REGION:ACCOUNT:rule/NAME`, or `rule/BUS/NAME` on another bus than the default one."""
+        place = name if bus == "default" else f"{bus}/{name}"
+        return f"arn:aws:events:{self.region}:{self.account}:rule/{place}"
+
+    def archive(self, name: str) -> str:
+        """`arn:aws:events:REGION:ACCOUNT:archive/NAME`."""
+        return f"arn:aws:events:{self.region}:{self.account}:archive/{name}"
+
+    def replay(self, name: str) -> str:
+        """`arn:aws:events:REGION:ACCOUNT:replay/NAME`."""
+        return f"arn:aws:events:{self.region}:{self.account}:replay/{name}"
+
+    def connection(self, name: str) -> str:
+        """`arn:aws:events:REGION:ACCOUNT:connection/NAME/UUID`; the UUID follows from the name."""
+        return self._numbered("connection", name)
+
+    def api_destination(self, name: str) -> str:
+        """`arn:aws:events:REGION:ACCOUNT:api-destination/NAME/UUID`; the UUID follows from the name."""
+        return self._numbered("api-destination", name)
+
+    def _numbered(self, kind: str, name: str) -> str:
+        start = f"arn:aws:events:{self.region}:{self.account}:{kind}/{name}"
+        raw = blake2b(start.encode(), digest_size=16).hexdigest()
+        return f"{start}/{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"
 
     def schedule(self, name: str, group: str = "default") -> str:
         """`arn:aws:scheduler:REGION:ACCOUNT:schedule/GROUP/NAME`: a schedule of EventBridge Scheduler."""
@@ -79,6 +102,8 @@ def name_of(arn: str) -> str:
         return rest.removeprefix("log-group:").split(":", 1)[0]
     if rest.startswith("function:"):
         return rest.split(":")[1]
+    if rest.startswith(("connection/", "api-destination/")):
+        return rest.split("/")[1]
     return rest.rsplit(":", 1)[-1].rsplit("/", 1)[-1]
 
 

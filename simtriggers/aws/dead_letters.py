@@ -39,15 +39,25 @@ _EVENTBRIDGE_CODES = {
     "InternalFailure": "INTERNAL_ERROR",
 }
 _ELSE = "ERROR_FROM_TARGET"
+_DOCUMENTED = frozenset(
+    {
+        "CONNECTION_FAILURE", "CROSS_ACCOUNT_INGESTION_FAILED", "CROSS_REGION_INGESTION_FAILED", "ERROR_FROM_TARGET",
+        "EVENTS_IN_BATCH_REQUEST_REJECTED", "FAILED_TO_ASSUME_ROLE", "INTERNAL_ERROR", "INVALID_JSON",
+        "INVALID_PARAMETER", "NO_PERMISSIONS", "NO_RESOURCE", "RESOURCE_ALREADY_EXISTS", "RESOURCE_LIMIT_EXCEEDED",
+        "RESOURCE_MODIFICATION_COLLISION", "SDK_CLIENT_ERROR", "THIRD_ACCOUNT_HOP_DETECTED",
+        "THIRD_REGION_HOP_DETECTED", "THROTTLING", "TIMEOUT", "TRANSIENT_ASSUME_ROLE", "UNKNOWN",
+    }
+)  # fmt: skip
+"""What ERROR_CODE can be; EventBridge's own failures are named so already."""
 
 
 @lru_cache(maxsize=256)
 def eventbridge_error_code(code: str) -> str:
-    """EventBridge's ERROR_CODE for the error code that a target answered.
+    """EventBridge's ERROR_CODE for the error code that a target answered, or that is one already.
 
     Unverified: the codes are documented, which error of a target becomes which of them is not.
     """
-    return _EVENTBRIDGE_CODES.get(code, _ELSE)
+    return code if code in _DOCUMENTED else _EVENTBRIDGE_CODES.get(code, _ELSE)
 
 
 def dead_letter_attributes(

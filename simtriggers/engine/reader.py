@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from ..kernel.effects import Payload, Statement, fill
-from ..kernel.service import Description, Resource, Row
+from ..kernel.service import Description, Reader, Resource, Row
 from .router import Router
 
 _RESOURCE = "SELECT arn, kind, name, config, revision, created_ms, wired FROM resources WHERE arn = ?"
@@ -31,6 +32,8 @@ class DatabaseReader:
         self._resources: dict[str, Resource | None] = {}
         self._of_kind: dict[str, list[Resource]] = {}
         self._payloads: dict[str, str] = {}
+        self._derived: dict[str, Any] = {}
+        self._fresh: set[str] = set()
         self.now_ms = 0
 
     def one(self, statement: Statement, *params: Any) -> Row | None:
@@ -67,6 +70,13 @@ class DatabaseReader:
         service = self._router.service(arn)
         assert service is not None, f"no service owns the stored resource {arn}"
         return Resource(arn, kind, name, service.parsers[kind](json.loads(config)), revision, created_ms, bool(wired))
+
+    def derived(self, name: str, build: Callable[[Reader, Any], Any]) -> Any:
+        """What `build` makes of resources, made again after the row of any resource was written."""
+        if name not in self._fresh:
+            self._derived[name] = build(self, self._derived.get(name))
+            self._fresh.add(name)
+        return self._derived[name]
 
     def describe(self, arn: str) -> Description | None:
         """What the owner of a resource says of it, or None when there is none."""
@@ -107,9 +117,12 @@ class DatabaseReader:
         """A resource's row is being written."""
         self._resources.pop(arn, None)
         self._of_kind.clear()
+        self._fresh.clear()
 
     def forget_all(self) -> None:
         """The rows may be others than before: rollback, restore, another process's write."""
         self._resources.clear()
         self._of_kind.clear()
         self._payloads.clear()
+        self._derived.clear()
+        self._fresh.clear()

@@ -10,7 +10,8 @@ from ..aws.arn import name_of, service_of
 from ..kernel.clock import iso_ms
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_SERVICES = {"events": "rule", "scheduler": "schedule"}
+_SERVICES = {"scheduler": "schedule"}
+_EVENTS = {"event-bus": "bus", "api-destination": "http"}
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000))
 
 
@@ -27,7 +28,18 @@ def resource(arn: str) -> str:
     if service == "sns" and arn.count(":") > 5:
         _, topic, subscription = arn.rsplit(":", 2)
         return f"sns:{topic}/{subscription[:8]}"
+    if service == "events":
+        return _of_events(arn)
     return f"{_SERVICES.get(service, service)}:{name_of(arn)}"
+
+
+def _of_events(arn: str) -> str:
+    """`rule:nightly`, `rule:shop/orders` on another bus than the default one, `bus:shop`, `archive:orders`,
+    `http:partner` of an API destination."""
+    kind, _, rest = arn.split(":", 5)[5].partition("/")
+    if kind in ("rule", "event-bus"):
+        return f"{_EVENTS.get(kind, kind)}:{rest}"
+    return f"{_EVENTS.get(kind, kind)}:{name_of(arn)}"
 
 
 def short(subject: str) -> str:

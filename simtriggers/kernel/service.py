@@ -63,6 +63,10 @@ class Reader(Protocol):
     def resources(self, kind: str) -> list[Resource]:
         """All resources of a kind, by ARN."""
 
+    def derived(self, name: str, build: Callable[[Reader, Any], Any]) -> Any:
+        """What `build` makes of resources, kept under `name` until the row of any resource is written. `build` gets
+        the reader and what it made the last time (None: nothing that still holds), which it may bring up to date."""
+
     def describe(self, arn: str) -> Description | None:
         """What the owner of another resource says of it, or None when it does not exist."""
 

@@ -29,11 +29,13 @@ from ..operations import Operation
 from ..project.declare import Declared, bucket_folder, declare, removals
 from ..project.load import Document, raise_all, suggest
 from ..project.model import Project, load_project
+from ..project.references import singular
 from ..project.validate import check
 from ..registry import SERVICES
 from ..runtimes.live import LiveRuntimes
 from ..scenario import steps
 from ..scenario.model import Step
+from ..scenario.names import names_of
 from ..services.s3.config import parse_bucket
 from ..services.s3.requests import CopyObject, UploadPartCopy
 from ..services.sns.commands import ConfirmSubscription, Unsubscribe
@@ -346,6 +348,7 @@ class LiveApp:
     def _check_names(self, step: Step) -> None:
         resources = self.project.resources
         act = getattr(step, step.act())
+        known = names_of(resources)
         key = getattr(act, "key", "")
         if key.encode(errors="ignore").decode() != key:
             raise UserError(f"the key {key!r} is no Unicode text", fix="write no half of a surrogate pair")
@@ -354,11 +357,13 @@ class LiveApp:
             ("queue", "queues"),
             ("topic", "topics"),
             ("function", "functions"),
+            ("event_bus", "event_buses"),
+            ("archive", "archives"),
+            ("rule", "rules"),
         ):
             name = getattr(act, key, None)
-            known = list(getattr(resources, section))
-            if name is not None and name not in known:
-                raise UserError(f"the project has no {key} {name!r}", fix=suggest(name, known))
+            if name is not None and name not in known[section]:
+                raise UserError(f"the project has no {singular(section)} {name!r}", fix=suggest(name, known[section]))
 
     async def _carry_out(self, step: Step, operation: Operation[Any]) -> Any:
         files = self._objects.get(getattr(getattr(step, step.act()), "bucket", ""))

@@ -10,20 +10,20 @@ from pathlib import Path
 
 from ..aws.contracts import PutResource, RemoveResource
 from ..errors import UserError
-from ..services.eventbridge.config import rule_resource
 from ..services.lambda_.config import SqsTrigger
 from ..services.lambda_.settings import function_resource, mapping_resource
 from ..services.s3.config import bucket_resource
 from ..services.sns.config import SnsTrigger, subscription_resource, topic_resource, trigger_resource
 from ..services.sqs.config import in_order, queue_resource
+from .buses import buses_and_destinations, declared_rules, rules_of_functions
 from .environment import file_variables
-from .model import Project, s3_triggers, schedules
+from .model import Project, s3_triggers
 from .schedules import group_resources, schedule_resources
 
 _CODE = (".py", ".so")
 _NOT_CODE = frozenset({".simtriggers", ".git", "__pycache__", ".venv", "node_modules"})
 
-KEEPS_DATA = ("queue", "bucket", "topic")
+KEEPS_DATA = ("queue", "bucket", "topic", "archive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ def declare(project: Project, *, default_runtime: str, folders: bool, base_url: 
         except ValueError as error:
             raise UserError(f"functions.{name}: {error}") from None
     made += _topics(project, base_url)
+    made += buses_and_destinations(names, resources)
     for name, bucket in resources.buckets.items():
         folder = str(bucket_folder(project, bucket.folder)) if folders and bucket.folder else None
         triggers = s3_triggers(resources, name)
@@ -70,10 +71,8 @@ def declare(project: Project, *, default_runtime: str, folders: bool, base_url: 
         for trigger in function.triggers:
             if isinstance(trigger, SqsTrigger):
                 made.append(mapping_resource(names, name, trigger))
-        for _, number, schedule in schedules(function):
-            target = schedule.dead_letter_target
-            letters = names.queue(target) if target is not None else None
-            made.append(rule_resource(names, name, number, schedule, letters))
+        made += rules_of_functions(names, name, function)
+    made += declared_rules(names, resources)
     made += group_resources(names, resources)
     made += [(arn, command) for _, arn, command in schedule_resources(names, resources)]
     return [Declared(arn, command) for arn, command in made]
@@ -117,7 +116,7 @@ def bucket_folder(project: Project, folder: str) -> Path:
 def removals(declared: list[Declared], existing: list[tuple[str, str]]) -> list[tuple[str, RemoveResource]]:
     """What to tell resources that exist but are no longer declared; `existing` are (arn, kind) pairs.
 
-    Queues and buckets keep their data and lose only what they trigger; the rest is removed.
+    Queues, buckets, topics and archives keep their data and lose only what they trigger; the rest is removed.
     """
     kept = {each.arn for each in declared}
     return [(arn, RemoveResource(wiring_only=kind in KEEPS_DATA)) for arn, kind in existing if arn not in kept]

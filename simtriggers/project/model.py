@@ -1,4 +1,4 @@
-"""The project file: buckets, queues and functions with their triggers, as one model.
+"""The project file: buckets, queues, topics, buses and functions with their triggers, as one model.
 
 Gathers the services' own configs; adds what concerns several of them: whether names exist, whether a
 queue's visibility timeout is long enough for its function, whether notifications overlap.
@@ -18,7 +18,8 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from ..aws.arn import Names
 from ..aws.quantities import Milliseconds, Settings
 from ..errors import UserError, Where
-from ..services.eventbridge.config import ScheduleTrigger, rule_name
+from ..services.eventbridge.config import EventBridgeTrigger, RuleConfig, ScheduleTrigger
+from ..services.eventbridge.config_buses import ApiDestinationConfig, ArchiveConfig, ConnectionConfig, EventBusConfig
 from ..services.lambda_.config import FunctionConfig, SqsTrigger, check_function_name, check_variables
 from ..services.s3.config import BucketConfig, S3Trigger, overlap_of
 from ..services.s3.events import bucket_name_problem
@@ -31,6 +32,7 @@ from ..services.scheduler.config import (
 )
 from ..services.sns.config import SnsTrigger, TopicConfig, topic_name_problem
 from ..services.sqs.config import QueueConfig, in_order, queue_name_problem
+from .buses import bad_event_names, bad_rules
 from .environment import file_variables
 from .handlers import handler_problem
 from .load import Document, KeyPath, and_also, load_yaml, raise_all
@@ -66,10 +68,10 @@ Account = Annotated[str, BeforeValidator(_account), WithJsonSchema({"type": "str
 Region = Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string", "pattern": f"^{_REGION}$"})]
 
 _TRIGGERS_NOT_YET = {
-    "event": "rules with an event pattern come with a later version",
-    "event_pattern": "rules with an event pattern come with a later version",
+    "event": "write event_bridge_rule: {PATTERN}",
+    "event_pattern": "write event_bridge_rule: {PATTERN}",
     "dynamodb": "tables come with a later version",
-    "event_bus": "rules with an event pattern come with a later version",
+    "event_bus": "write event_bridge_rule: {PATTERN}, event_bus_name: NAME",
     "api": "API Gateway comes with a later version",
     "http_api": "API Gateway comes with a later version",
     "function_url": "function URLs come with a later version",
@@ -89,8 +91,18 @@ Trigger = Annotated[
     | Annotated[SqsTrigger, Tag("sqs")]
     | Annotated[SnsTrigger, Tag("sns")]
     | Annotated[ScheduleTrigger, Tag("schedule")]
-    | Annotated[ScheduleV2Trigger, Tag("schedule_v2")],
-    by_key("a trigger", "s3", "sqs", "sns", "schedule", "schedule_v2", not_yet=_TRIGGERS_NOT_YET),
+    | Annotated[ScheduleV2Trigger, Tag("schedule_v2")]
+    | Annotated[EventBridgeTrigger, Tag("event_bridge_rule")],
+    by_key(
+        "a trigger",
+        "s3",
+        "sqs",
+        "sns",
+        "schedule",
+        "schedule_v2",
+        "event_bridge_rule",
+        not_yet=_TRIGGERS_NOT_YET,
+    ),
 ]
 
 
@@ -105,11 +117,7 @@ class Resources(Settings):
 
     NOT_YET: ClassVar[dict[str, str]] = {
         "tables": "DynamoDB tables come with a later version",
-        "buses": "EventBridge buses come with a later version",
-        "rules": "EventBridge rules come with a later version; give a function a `schedule` trigger",
-        "archives": "archives and replays come with a later version",
-        "connections": "API destinations come with a later version",
-        "api_destinations": "API destinations come with a later version",
+        "buses": "write event_buses",
         "subscriptions": "a subscription is written under its topic: topics: {NAME: {subscriptions: [{queue: QUEUE}]}}",
         "apis": "API Gateway comes with a later version",
         "layers": "layers come with a later version; code_uri holds all of a function's code",
@@ -133,6 +141,11 @@ class Resources(Settings):
     queues: dict[str, QueueConfig] = {}
     topics: dict[str, TopicConfig] = {}
     functions: dict[str, FunctionDeclaration] = {}
+    event_buses: dict[str, EventBusConfig] = {}
+    rules: dict[str, RuleConfig] = {}
+    archives: dict[str, ArchiveConfig] = {}
+    connections: dict[str, ConnectionConfig] = {}
+    api_destinations: dict[str, ApiDestinationConfig] = {}
     schedule_groups: dict[str, ScheduleGroupConfig] = {}
     schedules: dict[str, ScheduleConfig] = {}
 
@@ -242,12 +255,6 @@ def problems(project: Project, document: Document, at: KeyPath = ()) -> list[Use
     return found
 
 
-def schedules(function: FunctionDeclaration) -> list[tuple[int, int, ScheduleTrigger]]:
-    """A function's schedules: place among the triggers, number among the schedules from 1, trigger."""
-    found = [(index, each) for index, each in enumerate(function.triggers) if isinstance(each, ScheduleTrigger)]
-    return [(index, number, each) for number, (index, each) in enumerate(found, start=1)]
-
-
 def _bad_names(resources: Resources, document: Document, at: KeyPath) -> Iterator[UserError]:
     for name in resources.buckets:
         problem = bucket_name_problem(name)
@@ -271,6 +278,7 @@ def _bad_names(resources: Resources, document: Document, at: KeyPath) -> Iterato
             check_function_name(name)
         except ValueError as error:
             yield document.error((*at, "functions", name), str(error), fix="rename the function", key=True)
+    yield from bad_event_names(resources, document, at)
 
 
 def _bad_handlers(project: Project, document: Document, at: KeyPath) -> Iterator[UserError]:
@@ -332,14 +340,8 @@ def _bad_wiring(project: Project, document: Document, at: KeyPath) -> Iterator[U
             )
     yield from _shared_folders(project, document, at)
     yield from bad_schedules(project, document, at)
-    rules: set[str] = set()
+    yield from bad_rules(project.names, resources, document, at)
     for name, function in resources.functions.items():
-        for index, number, schedule in schedules(function):
-            rule = rule_name(name, number, schedule)
-            if rule in rules:
-                place = (*at, "functions", name, "triggers", index)
-                yield document.error(place, f"two schedules have the name {rule!r}", fix="rename one of them")
-            rules.add(rule)
         seen: set[str] = set()
         for index, trigger in enumerate(function.triggers):
             if not isinstance(trigger, SqsTrigger):

@@ -6,19 +6,28 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from ..services.eventbridge.config import ScheduleTrigger
+from ..services.eventbridge.config import EventBridgeTrigger, ScheduleTrigger
 from ..services.lambda_.config import SqsTrigger, Target
 from ..services.s3.config import S3Trigger
 from ..services.scheduler.arns import DEFAULT_GROUP
 from ..services.scheduler.config import ScheduleV2Trigger
+from .buses import raw_places, references_of_buses, references_of_trigger
 from .load import Document, KeyPath, suggest
 from .validate import dotted
 
 if TYPE_CHECKING:
     from .model import FunctionDeclaration, Resources
 
-SECTIONS = ("buckets", "queues", "topics", "functions", "schedule_groups")
+SECTIONS = (
+    "buckets", "queues", "topics", "functions", "event_buses", "rules", "archives", "connections", "api_destinations",
+    "schedule_groups",
+)  # fmt: skip
 _ITEMS_LOOKED_AT = 100
+
+
+def singular(section: str) -> str:
+    """What one thing of a section is called: `queue`, `event bus`."""
+    return {"event_buses": "event bus", "api_destinations": "API destination"}.get(section, section[:-1])
 
 
 def references(resources: Resources) -> Iterator[tuple[str, KeyPath, str]]:
@@ -43,6 +52,9 @@ def references(resources: Resources) -> Iterator[tuple[str, KeyPath, str]]:
             if notification.topic is not None:
                 yield "topics", (*place, "topic"), notification.topic
     yield from _references_of_topics(resources)
+    for section, path, name in references_of_buses(resources):
+        if not name.startswith("arn:"):
+            yield section, path, name
     yield from _references_of_schedules(resources)
     for name, function in resources.functions.items():
         yield from _references_of_function(name, function)
@@ -68,6 +80,8 @@ def _references_of_schedules(resources: Resources) -> Iterator[tuple[str, KeyPat
         for key, section in (("function", "functions"), ("queue", "queues"), ("topic", "topics")):
             if getattr(target, key) is not None:
                 yield section, (*place, "target", key), getattr(target, key)
+        if target.event_bus not in (None, "default"):
+            yield "event_buses", (*place, "target", "event_bus"), str(target.event_bus)
         if target.dead_letter_target is not None and not target.dead_letter_target.startswith("arn:"):
             yield "queues", (*place, "target", "dead_letter_target"), target.dead_letter_target
         if schedule.group_name != DEFAULT_GROUP:
@@ -82,9 +96,10 @@ def _references_of_function(name: str, function: FunctionDeclaration) -> Iterato
         elif isinstance(trigger, SqsTrigger):
             if not trigger.sqs.startswith("arn:"):
                 yield "queues", (*place, "sqs"), trigger.sqs
-        elif isinstance(trigger, ScheduleTrigger):
-            if trigger.dead_letter_target is not None:
-                yield "queues", (*place, "dead_letter_target"), trigger.dead_letter_target
+        elif isinstance(trigger, ScheduleTrigger | EventBridgeTrigger):
+            for section, path, named in references_of_trigger(place, trigger):
+                if not named.startswith("arn:"):
+                    yield section, path, named
         elif isinstance(trigger, ScheduleV2Trigger):
             if trigger.dead_letter_target is not None and not trigger.dead_letter_target.startswith("arn:"):
                 yield "queues", (*place, "dead_letter_target"), trigger.dead_letter_target
@@ -103,6 +118,8 @@ def _references_of_function(name: str, function: FunctionDeclaration) -> Iterato
             yield "queues", (*invoke, key, "queue"), target.queue
         elif target is not None and target.function is not None:
             yield "functions", (*invoke, key, "function"), target.function
+        elif target is not None and target.event_bus not in (None, "default"):
+            yield "event_buses", (*invoke, key, "event_bus"), str(target.event_bus)
     letters = function.dead_letter_config
     if letters is not None and not letters.target.startswith("arn:"):
         yield "queues", ("functions", name, "dead_letter_config", "target"), letters.target
@@ -120,6 +137,7 @@ def dangling_in_data(document: Document) -> list[UserError]:
     data = document.data if isinstance(document.data, dict) else {}
     sections = {name: data.get(name) for name in (*SECTIONS, "schedules")}
     known = {name: list(each) if isinstance(each, dict) else [] for name, each in sections.items()}
+    known["event_buses"].append("default")
     found: list[UserError] = []
     for section, path in _raw_reference_places(sections):
         name = document.get(path)
@@ -156,8 +174,11 @@ def _raw_reference_places(sections: dict[str, object]) -> Iterator[tuple[str, Ke
         for key in ("on_success", "on_failure"):
             yield "queues", ("functions", name, "event_invoke_config", key, "queue")
             yield "functions", ("functions", name, "event_invoke_config", key, "function")
+            yield "event_buses", ("functions", name, "event_invoke_config", key, "event_bus")
         yield "queues", ("functions", name, "dead_letter_config", "target")
     for name in names("schedules"):
         for key, section in (("function", "functions"), ("queue", "queues"), ("topic", "topics")):
             yield section, ("schedules", name, "target", key)
+        yield "event_buses", ("schedules", name, "target", "event_bus")
         yield "queues", ("schedules", name, "target", "dead_letter_target")
+    yield from raw_places({section: names(section) for section in SECTIONS}, _ITEMS_LOOKED_AT)

@@ -279,6 +279,9 @@ def _which(document: Document, spot: Spot, item: Any, context: dict[str, Any]) -
         )
     for key in item:
         place = (*spot.path, key)
+        meant = context["not_yet"].get(key, "")
+        if meant.startswith("write "):
+            return document.error(place, f"{name} has an unknown key '{key}'", rule=rule, fix=meant, key=True)
         if key in context["not_yet"]:
             return document.error(
                 place,

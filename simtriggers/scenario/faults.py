@@ -6,6 +6,7 @@ from ..aws.arn import Names
 from ..engine.faults import EndpointFault, FaultPlan, HandlerFault, TargetFault
 from ..kernel.agenda import FOREVER_MS
 from ..project.model import Resources
+from ..services.eventbridge.arns import DEFAULT
 from .fault_model import TARGET_FAULTS, Fault, Times
 
 
@@ -36,7 +37,17 @@ def _first(struck: str | Times) -> int | None:
 
 def _target(fault: Fault, names: Names, resources: Resources, start_ms: int) -> TargetFault:
     assert fault.target is not None
-    arn = names.queue(fault.target) if fault.target in resources.queues else names.function(fault.target)
+    makers = {
+        "queues": names.queue,
+        "functions": names.function,
+        "topics": names.topic,
+        "event_buses": names.event_bus,
+        "api_destinations": names.api_destination,
+    }
+    default = names.event_bus if fault.target == DEFAULT else names.function
+    arn = next((make for section, make in makers.items() if fault.target in getattr(resources, section)), default)(
+        fault.target
+    )
     kind = next(kind for kind in TARGET_FAULTS if getattr(fault, kind) is not None)
     return TargetFault(arn, kind, *_times(fault, start_ms))
 

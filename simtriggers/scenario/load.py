@@ -10,7 +10,7 @@ from ..aws.arn import Names
 from ..errors import UserError, UserErrors
 from ..kernel.clock import parse_iso
 from ..project.load import Document, and_also, load_yaml, raise_all
-from ..project.model import ACCOUNT, REGION, Project, ProjectFile, find_project, load_project, problems
+from ..project.model import ACCOUNT, REGION, Project, ProjectFile, Resources, find_project, load_project, problems
 from ..project.validate import check
 from .model import ScenarioFile
 from .names import names_in_data, names_of, unknown_names
@@ -92,7 +92,7 @@ def _missing_files(path: Path, file: ScenarioFile, document: Document) -> Iterat
 
 
 def _project(path: Path, file: ScenarioFile, document: Document) -> Project:
-    inline = [name for name in ("buckets", "queues", "functions") if getattr(file, name)]
+    inline = [name for name in Resources.model_fields if getattr(file, name)]
     if file.project is not None:
         if inline:
             raise document.error(

@@ -18,6 +18,7 @@ from ..kernel.clock import parse_iso
 from ..project.load import suggest
 from ..project.model import Account, Region, Resources
 from ..simulation import START
+from .event_steps import CancelReplayStep, PutEventsStep, RuleStep, StartReplayStep
 from .fault_model import Fault
 from .object_steps import (
     CopyObjectStep,
@@ -129,6 +130,11 @@ ACTS = (
     "confirm_subscription",
     "purge",
     "redrive",
+    "put_events",
+    "enable_rule",
+    "disable_rule",
+    "start_replay",
+    "cancel_replay",
     "invoke",
     "advance",
     "restart",
@@ -141,7 +147,7 @@ class Step(Settings):
     event or attributes is then the number of the repetition, from 1."""
 
     NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("put_events", "put_item", "start_replay"),
+        ("put_item",),
         "this step comes with a later version",
     )
 
@@ -159,6 +165,11 @@ class Step(Settings):
     confirm_subscription: ConfirmSubscriptionStep | None = None
     purge: PurgeStep | None = None
     redrive: RedriveStep | None = None
+    put_events: PutEventsStep | None = None
+    enable_rule: RuleStep | None = None
+    disable_rule: RuleStep | None = None
+    start_replay: StartReplayStep | None = None
+    cancel_replay: CancelReplayStep | None = None
     invoke: InvokeStep | None = None
     advance: Milliseconds | None = None
     restart: Annotated[RestartStep | None, BeforeValidator(_restart)] = None

@@ -6,8 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import UserError
+from ..project.buses import rule_triggers
 from ..project.load import Document, KeyPath, suggest
 from ..project.model import Resources
+from ..project.references import singular
+from ..services.eventbridge.arns import DEFAULT
+from ..services.eventbridge.config import rule_name
 
 _SECTIONS = {
     "bucket": "buckets",
@@ -16,12 +20,21 @@ _SECTIONS = {
     "source_bucket": "buckets",
     "topic": "topics",
     "function": "functions",
+    "event_bus": "event_buses",
+    "archive": "archives",
+    "rule": "rules",
 }
+_TARGETS = ("queues", "functions", "topics", "event_buses", "api_destinations")
+"""The sections whose things a fault can keep deliveries from."""
 
 
 def names_of(resources: Resources) -> dict[str, list[str]]:
-    """The declared names by section."""
-    return {section: list(getattr(resources, section)) for section in _SECTIONS.values()}
+    """The declared names by section; of rules those of functions' triggers too."""
+    found = {section: list(getattr(resources, section)) for section in {*_SECTIONS.values(), *_TARGETS}}
+    found["event_buses"].append(DEFAULT)
+    for name, function in resources.functions.items():
+        found["rules"] += [rule_name(name, number, trigger) for _, number, trigger in rule_triggers(function)]
+    return found
 
 
 def unknown_names(document: Document, known: Mapping[str, list[str]]) -> list[UserError]:
@@ -32,18 +45,18 @@ def unknown_names(document: Document, known: Mapping[str, list[str]]) -> list[Us
             for key, section in _SECTIONS.items():
                 name = mapping.get(key)
                 if isinstance(name, str) and section in known and name not in known[section]:
-                    found.append(_unknown(document, (*path, key), section[:-1], known[section], section))
+                    found.append(_unknown(document, (*path, key), singular(section), known[section], section))
             if path[-1] == "notifications" and {"queues", "functions"} <= known.keys():
                 endpoint, both = mapping.get("endpoint"), [*known["queues"], *known["functions"]]
                 # A typo would make any count of 0 true; URLs, addresses, numbers and ARNs are not the project's.
                 if isinstance(endpoint, str) and not {":", "@", "+"} & set(endpoint) and endpoint not in both:
                     found.append(_unknown(document, (*path, "endpoint"), "queue or function", both, ""))
-            if place[0] != "faults" or path != place or not {"queues", "functions"} <= known.keys():
+            if place[0] != "faults" or path != place or not set(_TARGETS) <= known.keys():
                 continue
-            both = [*known["queues"], *known["functions"]]
+            targets = [name for section in _TARGETS for name in known[section]]
             target = mapping.get("target")
-            if isinstance(target, str) and target not in both:
-                found.append(_unknown(document, (*path, "target"), "queue or function", both, ""))
+            if isinstance(target, str) and target not in targets:
+                found.append(_unknown(document, (*path, "target"), "target", targets, ""))
     return found
 
 
@@ -72,6 +85,10 @@ def _unknown(document: Document, path: KeyPath, what: str, known: list[str], sec
 
 
 def names_in_data(data: Any) -> dict[str, list[str]]:
-    """The names by section that the raw data of a file declare, for a file that has other mistakes as well."""
-    declared = {section: data.get(section) if isinstance(data, dict) else None for section in _SECTIONS.values()}
-    return {section: list(each) if isinstance(each, dict) else [] for section, each in declared.items()}
+    """The names by section that the raw data of a file declare, for a file that has other mistakes as well. Rules are
+    left out: triggers make some, with names that only the model gives."""
+    sections = {*_SECTIONS.values(), *_TARGETS} - {"rules"}
+    declared = {section: data.get(section) if isinstance(data, dict) else None for section in sections}
+    found = {section: list(each) if isinstance(each, dict) else [] for section, each in declared.items()}
+    found["event_buses"].append(DEFAULT)
+    return found

@@ -95,7 +95,9 @@ def _hidden(path: Path) -> bool:
 
 def _is_project(path: Path) -> bool:
     data = load_yaml(path, wrong=[]).data
-    return isinstance(data, dict) and bool({"buckets", "queues", "topics", "functions"} & data.keys())
+    return isinstance(data, dict) and bool(
+        {"buckets", "queues", "topics", "functions", "event_buses", "rules"} & data.keys()
+    )
 
 
 def _is_scenario(path: Path) -> bool:
@@ -193,7 +195,8 @@ def _act(step: Step, scenario: Scenario, simulation: Simulation) -> None:
         _confirm(step.confirm_subscription, simulation)
     else:
         payload_text: Any = engine.reader.payload
-        for operation in steps.operations(step, simulation.names, scenario.path.parent, payload_text):
+        folder, start_ms = scenario.path.parent, simulation.start_ms
+        for operation in steps.operations(step, simulation.names, folder, payload_text, start_ms):
             simulation.perform(operation)
 
 

@@ -9,18 +9,23 @@ from typing import Any
 from ..aws.arn import Names
 from ..notifications import TopicOperations
 from ..operations import BucketOperations, FunctionOperations, Operation, QueueOperations, as_text
+from .event_acts import of_events
 from .model import InvokeStep, PublishStep, SendMessageStep, Step
+from .numbered import Numbered
 from .object_steps import PutObjectStep
 
 
-def operations(step: Step, names: Names, folder: Path, payload_text: Callable[[str], str]) -> Iterator[Operation[Any]]:
+def operations(
+    step: Step, names: Names, folder: Path, payload_text: Callable[[str], str], start_ms: int | None = None
+) -> Iterator[Operation[Any]]:
     """The operations of a step, one per repetition; none for `advance` and `restart`, which are not AWS's.
 
-    `folder` is where the `file` of a put is found. Raises OSError when it cannot be read.
+    `folder` is where the `file` of a put is found. `start_ms` is the scenario's start, from which times of events
+    count; live there is none. Raises OSError when a file cannot be read, UserError for such a time without a start.
     """
     repeated = "times" in step.model_fields_set
     for number in range(1, step.times + 1):
-        numbered = _Numbered(number if repeated else None)
+        numbered = Numbered(number if repeated else None)
         if step.put_object is not None:
             put = step.put_object
             yield BucketOperations(names, put.bucket).put(
@@ -44,11 +49,13 @@ def operations(step: Step, names: Names, folder: Path, payload_text: Callable[[s
             yield QueueOperations(names, redrive.queue).start_message_move_task(
                 redrive.destination, max_number_of_messages_per_second=redrive.rate
             )
+        elif (of_event := of_events(step, names, numbered, start_ms)) is not None:
+            yield of_event
         elif step.invoke is not None:
             yield _invoke(step.invoke, names, payload_text, numbered)
 
 
-def _of_object(step: Step, names: Names, numbered: _Numbered) -> Operation[Any] | None:
+def _of_object(step: Step, names: Names, numbered: Numbered) -> Operation[Any] | None:
     """The acts on an object that is there, but for a put."""
     if (delete := step.delete_object) is not None:
         return BucketOperations(names, delete.bucket).delete(numbered(delete.key), delete.version_id)
@@ -64,25 +71,7 @@ def _of_object(step: Step, names: Names, numbered: _Numbered) -> Operation[Any] 
     return None
 
 
-class _Numbered:
-    """Puts the number of the repetition, if there is one, where `{n}` stands in texts."""
-
-    def __init__(self, number: int | None) -> None:
-        self._number = number
-
-    def __call__(self, text: str) -> str:
-        return text if self._number is None else text.replace("{n}", str(self._number))
-
-    def inside(self, item: Any) -> Any:
-        """A JSON value with its texts done; keys stay."""
-        if isinstance(item, dict):
-            return {key: self.inside(each) for key, each in item.items()}
-        if isinstance(item, list):
-            return [self.inside(each) for each in item]
-        return self(item) if isinstance(item, str) else item
-
-
-def _content(step: PutObjectStep, folder: Path, numbered: _Numbered) -> str | bytes:
+def _content(step: PutObjectStep, folder: Path, numbered: Numbered) -> str | bytes:
     if step.file is not None:
         return (folder / numbered(step.file)).read_bytes()
     if step.size is not None:
@@ -90,7 +79,7 @@ def _content(step: PutObjectStep, folder: Path, numbered: _Numbered) -> str | by
     return "" if step.body is None else as_text(numbered.inside(step.body))
 
 
-def _send(step: SendMessageStep, names: Names, numbered: _Numbered) -> Operation[Any]:
+def _send(step: SendMessageStep, names: Names, numbered: Numbered) -> Operation[Any]:
     return QueueOperations(names, step.queue).send(
         as_text(numbered.inside(step.body)),
         delay_seconds=step.delay_seconds,
@@ -100,7 +89,7 @@ def _send(step: SendMessageStep, names: Names, numbered: _Numbered) -> Operation
     )
 
 
-def _publish(step: PublishStep, names: Names, numbered: _Numbered) -> Operation[Any]:
+def _publish(step: PublishStep, names: Names, numbered: Numbered) -> Operation[Any]:
     return TopicOperations(names, step.topic).publish(
         as_text(numbered.inside(step.message)),
         subject=None if step.subject is None else numbered(step.subject),
@@ -111,7 +100,7 @@ def _publish(step: PublishStep, names: Names, numbered: _Numbered) -> Operation[
     )
 
 
-def _invoke(step: InvokeStep, names: Names, payload_text: Callable[[str], str], numbered: _Numbered) -> Operation[Any]:
+def _invoke(step: InvokeStep, names: Names, payload_text: Callable[[str], str], numbered: Numbered) -> Operation[Any]:
     return FunctionOperations(names, step.function, payload_text).invoke(
         numbered.inside(step.event), invocation_type=step.invocation_type
     )

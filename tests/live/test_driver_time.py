@@ -154,7 +154,7 @@ def test_turns_of_a_schedule_missed_while_down_are_noted_and_not_made_up_for(tmp
     async def main() -> None:
         passed = Passed()
         trigger = ScheduleTrigger(schedule="rate(5 minutes)", rate_starts="at_once")
-        arn, put = rule_resource(NAMES, "tick", 1, trigger, None)
+        arn, put = rule_resource(NAMES, "tick", 1, trigger)
         async with running(tmp_path, services=SERVICES) as live:
             assert await live.submit(arn, put) == 1
             await live.advance(1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..answers import Question
 from .buckets import BUCKETS, indexed
+from .buses import ARCHIVES, BUSES
 from .functions import FUNCTIONS
 from .mappings import MAPPINGS
 from .queues import QUEUES
@@ -24,6 +25,8 @@ QUESTIONS: dict[str, Question] = {
     "schedule": SCHEDULES,
     "topic": TOPICS,
     "subscription": SUBSCRIPTIONS,
+    "event_bus": BUSES,
+    "archive": ARCHIVES,
 }
 
 __all__ = ["QUESTIONS", "indexed"]

@@ -28,7 +28,8 @@ _INDEXED = "SELECT bucket FROM s3_objects WHERE key = ? AND cause = 0 ORDER BY b
 
 
 def _leads_to(world: World, bucket: Known) -> list[str]:
-    return [one.arn for one in parse_bucket(bucket.config).notifications]
+    settings = parse_bucket(bucket.config)
+    return [one.arn for one in settings.notifications] + ([settings.bus] if settings.eventbridge else [])
 
 
 def indexed(world: World, key: str) -> tuple[Known, Finding] | None:

@@ -7,7 +7,12 @@ from ..answers import Finding, Hop, stopped
 from ..texts import clock, resource
 from ..world import Known, World
 
-ARRIVED = frozenset({"AsyncEventAccepted", "MessageSent", "MessagePublished", "HttpRequestSucceeded", "OutboxEntry"})
+ARRIVED = frozenset(
+    {
+        "AsyncEventAccepted", "MessageSent", "MessagePublished", "EventReceived", "HttpRequestSucceeded", "LogEventPut",
+        "OutboxEntry",
+    }
+)  # fmt: skip
 _ON_ITS_WAY = frozenset({"HttpRequestSent", "HttpRequestInterrupted"})
 _ENDED = frozenset({"DeliveryDropped", "DeliverySentToDeadLetterQueue"})
 

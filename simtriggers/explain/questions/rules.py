@@ -1,11 +1,12 @@
-"""Why a schedule did not reach a target: its rule is disabled, ended, was missed, or is not due yet."""
+"""Why a rule did not reach a target: of a schedule, it is disabled, ended, was missed or is not due yet; of an event
+that matched, what became of its delivery."""
 
 from __future__ import annotations
 
 from ...kernel.clock import iso_s
 from ...kernel.trace import TraceRow
-from ...services.eventbridge.config import parse_rule
 from ...services.eventbridge.rules import TIMER
+from ...services.eventbridge.settings import parse_rule
 from ..answers import Finding, Hop, Question, stopped
 from ..world import Known, World
 from .deliveries import delivered, undeclared
@@ -21,7 +22,15 @@ def ask(world: World, event: TraceRow | None, rule: Known, target: Known) -> Hop
     """Of a turn what became of it; of the rule in general what it did last and does next."""
     if all(each != target.arn for each in _leads_to(world, rule)):
         return stopped(Finding("no_target", f"{rule} has no target {target}"))
-    if event is not None and event.kind == "ScheduleFired":
+    if event is not None and event.kind in ("ScheduleFired", "RuleMatched"):
+        invalid = [
+            row
+            for row in world.book.caused_by(event.id)
+            if row.kind == "InputInvalid" and row.details.get("target") == target.arn
+        ]
+        if invalid:
+            text = f"{rule} matched, and sent nothing to {target}: {invalid[0].details['rule']}"
+            return stopped(Finding("input_invalid", text, tuple(invalid)))
         return delivered(world, event, target)
     state = not_fired(world, event, rule)
     return state if state.reached is None else delivered(world, state.reached, target)
@@ -36,6 +45,11 @@ def not_fired(world: World, event: TraceRow | None, rule: Known) -> Hop:
         return stopped(undeclared(rule))
     if not settings.enabled and event is None:
         return stopped(Finding("disabled", f"{rule} is disabled", rows))
+    if settings.schedule is None:
+        matched = world.last(rule.arn, frozenset({"RuleMatched"}))
+        if matched is not None:
+            return Hop(matched)
+        return stopped(Finding("never_matched", f"{rule} has matched no event; ask about an event"))
     next_ms = world.timer(rule.arn, TIMER)
     due = None
     if next_ms is not None:
@@ -55,8 +69,8 @@ def not_fired(world: World, event: TraceRow | None, rule: Known) -> Hop:
 
 
 RULES = Question(
-    events=frozenset({"ScheduleFired", "ScheduleMissed"}),
-    reached=frozenset({"ScheduleFired"}),
+    events=frozenset({"ScheduleFired", "ScheduleMissed", "RuleMatched"}),
+    reached=frozenset({"ScheduleFired", "RuleMatched"}),
     leads_to=_leads_to,
     ask=ask,
     own=not_fired,

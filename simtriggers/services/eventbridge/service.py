@@ -1,20 +1,45 @@
-"""EventBridge as the engine sees it: rules with a schedule on the default bus."""
+"""EventBridge as the engine sees it: which rule answers which command, and which settings are parsed by what."""
 
 from __future__ import annotations
 
-from ...aws.contracts import PutResource, RemoveResource
 from ...kernel.service import Rule, Service
-from .commands import ScheduleFires
-from .config import KIND, parse_rule
-from .rules import SERVICE_NAME, decide_fires, decide_missed, decide_put, decide_remove, describe_rule, view_rule
+from . import (
+    archives,
+    arns,
+    buses,
+    destinations,
+    events,
+    replays,
+    resources,
+    rule_requests,
+    rules,
+    settings,
+    store,
+    tokens,
+)
 
 SERVICE = Service(
-    name=SERVICE_NAME,
+    name=settings.SERVICE_NAME,
     rules={
-        PutResource: Rule(view_rule, decide_put),
-        RemoveResource: Rule(view_rule, decide_remove),
-        ScheduleFires: Rule(view_rule, decide_fires, decide_missed),
+        **resources.RULES,
+        **events.RULES,
+        **rules.RULES,
+        **rule_requests.RULES,
+        **buses.RULES,
+        **archives.RULES,
+        **replays.RULES,
+        **destinations.RULES,
     },
-    parsers={KIND: parse_rule},
-    describe=describe_rule,
+    migrations=store.MIGRATIONS,
+    parsers={
+        arns.RULE: settings.parse_rule,
+        arns.EVENT_BUS: settings.parse_bus,
+        arns.ARCHIVE: archives.parse_archive,
+        arns.CONNECTION: destinations.parse_connection,
+        arns.API_DESTINATION: destinations.parse_destination,
+    },
+    describe=resources.describe,
+    restarted=Rule(tokens.view_restarted, tokens.decide_restarted),
+    invariants=store.INVARIANTS,
+    payload_columns=store.PAYLOAD_COLUMNS,
 )

@@ -196,6 +196,15 @@ def _send(
         request=view.event,
         response=view.response,
     )
+    if ":event-bus/" in destination:
+        record = records.bus_event(
+            record,
+            event_id=ids.uuid("lambda.bus_event"),
+            bus_arn=destination,
+            function_arn=settings.arn,
+            condition=condition,
+            now_ms=now_ms,
+        )
     body = payload(record)
     noted = ids.row_id()
     details = {

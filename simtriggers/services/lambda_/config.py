@@ -21,8 +21,8 @@ FIFO_SUFFIX = ".fifo"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z][A-Za-z0-9_]+")
 _HANDLER = re.compile(r"[^\s.]+(\.[^\s.]+)+")
-_TARGET_KEYS = frozenset({"queue", "function", "arn"})
-_LATER_TARGETS = frozenset({"topic", "bus", "event_bus", "bucket"})
+_TARGET_KEYS = frozenset({"queue", "function", "event_bus", "arn"})
+_LATER_TARGETS = frozenset({"topic", "bucket"})
 _VERSIONS = "versions and aliases come with a later version; a function is its latest code"
 _NETWORK = "a function runs on this machine, with its network"
 _STREAM = "it is a setting of streams, which come with a later version"
@@ -57,24 +57,27 @@ def _target(item: Any) -> Any:
         return {"arn": item}
     if isinstance(item, dict) and _LATER_TARGETS & item.keys():
         kind = sorted(_LATER_TARGETS & item.keys())[0]
-        raise ValueError(f"a {kind} as destination comes later; a queue or a function can be one now")
+        raise ValueError(f"a {kind} as destination comes later; a queue, a function or an event bus can be one now")
     return item
 
 
 class Target(Settings):
-    """Where results or dead events go: `{queue: NAME}`, `{function: NAME}`, or an ARN of one of the two."""
+    """Where results or dead events go: `{queue: NAME}`, `{function: NAME}`, `{event_bus: NAME}`, or the ARN of one."""
 
     queue: str | None = None
     function: str | None = None
+    event_bus: str | None = None
     arn: str | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Target:
         given = [key for key in sorted(_TARGET_KEYS) if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError("a destination is one of {queue: NAME}, {function: NAME} or an ARN")
-        if self.arn is not None and not re.match(r"arn:aws:(sqs:|lambda:[^:]*:[^:]*:function:)", self.arn):
-            raise ValueError(f"{self.arn!r} is not the ARN of a queue or function; other targets come later")
+            raise ValueError("a destination is one of {queue: NAME}, {function: NAME}, {event_bus: NAME} or an ARN")
+        if self.arn is not None and not re.match(
+            r"arn:aws:(sqs:|lambda:[^:]*:[^:]*:function:|events:[^:]*:[^:]*:event-bus/)", self.arn
+        ):
+            raise ValueError(f"{self.arn!r} is not the ARN of a queue, function or event bus; other targets come later")
         for name in (self.queue, self.arn):
             if name is not None and name.endswith(FIFO_SUFFIX):
                 raise ValueError(f"{name!r} is a FIFO queue; as a destination Lambda takes standard queues only")

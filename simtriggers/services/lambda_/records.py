@@ -10,7 +10,8 @@ import json
 import re
 from typing import Any
 
-from ...kernel.clock import iso_ms
+from ...aws.arn import region_and_account
+from ...kernel.clock import iso_ms, iso_s
 from ...kernel.codec import to_json
 from . import limits
 from .settings import VERSION
@@ -92,6 +93,28 @@ def destination_record(
         if response is not None:
             record["responsePayload"] = response
         return to_json(record)
+
+
+def bus_event(record: str, *, event_id: str, bus_arn: str, function_arn: str, condition: str, now_ms: int) -> str:
+    """The event in which an event bus gets a destination record; `record` is its JSON text.
+
+    Source: AWS Lambda Developer Guide, "Capturing records of asynchronous invocations"; the shape as recorded on AWS.
+    """
+    region, account = region_and_account(function_arn)
+    outcome = "Success" if condition == SUCCESS else "Failure"
+    head = to_json(
+        {
+            "version": "0",
+            "id": event_id,
+            "detail-type": f"Lambda Function Invocation Result - {outcome}",
+            "source": "lambda",
+            "account": account,
+            "time": iso_s(now_ms),
+            "region": region,
+            "resources": [bus_arn, f"{function_arn}:{VERSION}"],
+        }
+    )
+    return f'{head[:-1]},"detail":{record}}}'
 
 
 def dead_letter_context(function_arn: str, request_id: str, *, code: int, message: str) -> tuple[tuple[str, str], ...]:

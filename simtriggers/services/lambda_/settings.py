@@ -183,6 +183,8 @@ def target_arn(names: Names, target: Target | None) -> str | None:
         return None
     if target.queue is not None:
         return names.queue(target.queue)
+    if target.event_bus is not None:
+        return names.event_bus(target.event_bus)
     return names.function(target.function) if target.function is not None else target.arn
 
 

@@ -1,4 +1,4 @@
-"""Decisions on log lines: append them, read them back. Never writes a trace row for a line."""
+"""Decisions on log lines: append them, read them back. Only what a rule delivers is a row of the trace."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Any
 
 from ...aws.arn import name_of
 from ...kernel.agenda import Entry
-from ...kernel.effects import Decision, Write
+from ...kernel.effects import Decision, Note, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import store
 from .commands import LogEvent
+
+EVENTS_STREAM = "events"
+"""The log stream of what rules deliver; AWS makes up an id for it."""
 
 
 def view_nothing(read: Reader, entry: Entry) -> None:
@@ -23,6 +26,19 @@ def decide_put(view: None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     group, stream, request_id = name_of(entry.arn), command.stream, command.request_id
     rows = [(group, stream, at_ms, request_id, text) for at_ms, text in command.events]
     return Decision(writes=[Write(store.INSERT, rows, many=True)] if rows else [])
+
+
+def view_delivery(read: Reader, entry: Entry) -> str:
+    """The text that a service delivers."""
+    return read.payload(entry.command.payload)
+
+
+def decide_delivery(view: str, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """Append what a rule of EventBridge delivers as one line, in a stream of its own, with a row of the trace."""
+    group, subject = name_of(entry.arn), dict(entry.command.context).get("subject", "")
+    row = (group, EVENTS_STREAM, now_ms, subject, f"{view}\n")
+    note = Note(ids.row_id(), "LogEventPut", entry.arn, subject, entry.cause, {"payload": entry.command.payload})
+    return Decision(writes=[Write(store.INSERT, row)], notes=[note])
 
 
 def view_events(read: Reader, entry: Entry) -> tuple[LogEvent, ...]:

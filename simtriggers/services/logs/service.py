@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...aws.contracts import PutLogEvents
+from ...aws.contracts import Delivery, PutLogEvents
 from ...kernel.service import Rule, Service
 from . import rules, store
 from .commands import GetLogEvents
@@ -10,6 +10,7 @@ from .commands import GetLogEvents
 SERVICE = Service(
     name="logs",
     rules={
+        Delivery: Rule(rules.view_delivery, rules.decide_delivery),
         PutLogEvents: Rule(rules.view_nothing, rules.decide_put),
         GetLogEvents: Rule(rules.view_events, rules.decide_get),
     },

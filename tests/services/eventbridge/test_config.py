@@ -15,13 +15,11 @@ from simtriggers.kernel.effects import RetryPolicy, payload
 from simtriggers.kernel.retries import RetryAt, next_attempt
 from simtriggers.services.eventbridge.checks import check_rule
 from simtriggers.services.eventbridge.config import (
-    RuleSettings,
-    RuleTarget,
     ScheduleTrigger,
-    parse_rule,
     rule_name,
     rule_resource,
 )
+from simtriggers.services.eventbridge.settings import RuleSettings, RuleTarget, parse_rule
 
 NAMES = Names()
 LETTERS = NAMES.queue("letters")
@@ -39,7 +37,7 @@ def test_a_trigger_becomes_a_rule() -> None:
         retry_policy={"maximum_retry_attempts": 2, "maximum_event_age": "10m"},
         dead_letter_target="letters",
     )
-    arn, command = rule_resource(NAMES, "nightly", 1, found, LETTERS)
+    arn, command = rule_resource(NAMES, "nightly", 1, found)
     assert arn == "arn:aws:events:us-east-1:123456789012:rule/often"
     assert command == PutResource(
         "rule",
@@ -68,11 +66,11 @@ def test_a_trigger_becomes_a_rule() -> None:
         dead_letter=LETTERS,
     )
     stored = json.loads(json.dumps(command.config))
-    assert parse_rule(stored) == RuleSettings(parse_schedule("rate(5 minutes)"), False, (target,), False)
+    assert parse_rule(stored) == RuleSettings(parse_schedule("rate(5 minutes)"), False, (target,), True)
 
 
 def test_defaults_are_those_of_aws() -> None:
-    _, command = rule_resource(NAMES, "nightly", 2, trigger(), None)
+    _, command = rule_resource(NAMES, "nightly", 2, trigger())
     assert command.name == "nightly-schedule-2"
     settings = parse_rule(command.config)
     assert (settings.enabled, settings.takes_event) == (True, True)
@@ -83,7 +81,7 @@ def test_defaults_are_those_of_aws() -> None:
 
 @pytest.mark.parametrize("chance", [0.0, 0.5, 0.999])
 def test_the_default_retries_take_about_a_day(chance: float) -> None:
-    [target] = parse_rule(rule_resource(NAMES, "f", 1, trigger(), None)[1].config).targets
+    [target] = parse_rule(rule_resource(NAMES, "f", 1, trigger())[1].config).targets
     now_ms, attempts = 0, 1
     while isinstance(
         following := next_attempt(target.policy, attempts=attempts, first_ms=0, now_ms=now_ms, chance=chance),

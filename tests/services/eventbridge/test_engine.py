@@ -35,8 +35,8 @@ def engine() -> VirtualEngine:
 
 def put(engine: VirtualEngine, schedule: str, target: str, **keys: Any) -> None:
     """A rule `often` for a function, led to another target."""
-    trigger = ScheduleTrigger.model_validate({"name": "often", "schedule": schedule, "rate_starts": "at_once", **keys})
-    arn, command = rule_resource(NAMES, "gone", 1, trigger, NAMES.queue("letters"))
+    given = {"name": "often", "schedule": schedule, "rate_starts": "at_once", "dead_letter_target": "letters", **keys}
+    arn, command = rule_resource(NAMES, "gone", 1, ScheduleTrigger.model_validate(given))
     targets = [{**row, "arn": target} for row in command.config["targets"]]
     done = engine.ask(arn, PutResource(command.kind, command.name, {**command.config, "targets": targets}))
     assert isinstance(done, int)

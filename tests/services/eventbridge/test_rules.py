@@ -113,9 +113,9 @@ class World:
 
 def put(schedule: str = "rate(5 minutes)", **keys: Any) -> PutResource:
     trigger = ScheduleTrigger.model_validate(
-        {"name": "nightly", "schedule": schedule, "rate_starts": "at_once", **keys}
+        {"name": "nightly", "schedule": schedule, "rate_starts": "at_once", "dead_letter_target": "letters", **keys}
     )
-    return rule_resource(NAMES, "nightly", 1, trigger, LETTERS)[1]
+    return rule_resource(NAMES, "nightly", 1, trigger)[1]
 
 
 def at(text: str) -> int:
@@ -296,10 +296,19 @@ def test_powertools_reads_the_event() -> None:
 
 def test_an_input_replaces_the_event() -> None:
     world = World()
-    world.tell(put(input='{"a": 1}'))
+    world.tell(put(input='{"a": 1}', dead_letter_target=None))
     decision = world.tell(ScheduleFires(START))
     assert decision.payloads == [payload('{"a": 1}')]
     assert "payload" not in decision.notes[0].details
+
+
+def test_a_dead_letter_is_the_event_that_an_input_replaces() -> None:
+    world = World()
+    world.tell(put(input='{"a": 1}'))
+    world.run_until(START)
+    [(_, sent)] = world.sent
+    letter = json.loads(world.payloads[dict(sent.context)["dead_letter_payload"]])
+    assert (world.payloads[sent.payload], letter["detail-type"]) == ('{"a": 1}', "Scheduled Event")
 
 
 def test_every_target_gets_the_same_event() -> None:
