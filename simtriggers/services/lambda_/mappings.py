@@ -78,8 +78,8 @@ def decide_put_mapping(view: PutMappingView, entry: Entry, *, now_ms: int, ids: 
 def check_mapping(new: MappingSettings, view: PutMappingView) -> Refused | None:
     """What AWS answers to a mapping that it does not take, or None; when it is updated as when it is created.
 
-    Unverified: the texts for a visibility timeout shorter than the function's, for large batches of FIFO queues,
-    for both ways of scaling together, and for too many filters.
+    Unverified: the texts for large batches of FIFO queues, for both ways of scaling together, and for too many
+    filters.
     """
     refused = _check_ranges(new)
     if refused is not None:

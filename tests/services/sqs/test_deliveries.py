@@ -9,9 +9,11 @@ import pytest
 
 from simtriggers.aws.contracts import Delivery, Poll
 from simtriggers.aws.digests import md5_of_body
+from simtriggers.engine.retention import trim
 from simtriggers.kernel.effects import SUBSTITUTE, RetryPolicy, filled, payload
 from simtriggers.services.sqs import commands as c
 from simtriggers.services.sqs.send import DEFAULT_SENDER_ID
+from simtriggers.services.sqs.service import SERVICE
 from tests.services.sqs.world import NAMES, World
 
 POLICY = RetryPolicy("test", maximum_retries=0, maximum_age_ms=0)
@@ -87,6 +89,27 @@ def test_it_stays_so_in_a_dead_letter_queue_and_back(fifo: bool) -> None:
     digests = {row["payload"] for row in rows(world, "MessageSent")}
     assert digests == {filled(payload(TEMPLATE).digest, "sub")}
     assert world.broken() == []
+
+
+def test_a_template_is_kept_while_a_message_fills_it_and_forgotten_afterwards() -> None:
+    world = World({"q": {}})
+    deliver(world, "q", filled(stored(world, TEMPLATE), "sub"))
+    connection = world.engine.connection
+
+    def forget() -> None:
+        world.engine.flush()
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+        trim(connection, before_ms=world.engine.now_ms + 1, payload_columns=SERVICE.payload_columns)
+        world.engine.reader.forget_all()
+
+    forget()
+    assert texts(world) == [TEMPLATE]
+    (message,) = world.receive("q").messages
+    assert message.body == TEMPLATE.replace(SUBSTITUTE, "sub")
+    world.ask("q", c.DeleteMessage(message.receipt_handle))
+    forget()
+    assert texts(world) == []
 
 
 def test_a_plain_text_is_stored_once_too() -> None:
