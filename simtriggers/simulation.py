@@ -47,7 +47,7 @@ from .handles import (
 )
 from .kernel.clock import iso_ms, parse_iso
 from .kernel.effects import Refused
-from .kernel.trace import TraceRow, jsonl, select
+from .kernel.trace import VOLUMES, TraceRow, jsonl, select
 from .notifications import NotificationOperations, TopicOperations
 from .operations import (
     BucketOperations,
@@ -109,7 +109,8 @@ class Simulation:
     """A project in virtual time.
 
     `start` is an ISO time with zone; `seed` decides every id and all chance; `shuffle_ties` explores other
-    orders of what happens at one millisecond. `shared_modules`: handlers are the imported modules
+    orders of what happens at one millisecond. `trace` is how much is kept of what happens (see kernel.trace.Trace).
+    `shared_modules`: handlers are the imported modules
     themselves (pytest), instead of an instance per execution environment. `check_invariants`: services'
     invariants are checked after every step. `endpoints` are stubs that answer HTTP requests.
     """
@@ -130,6 +131,9 @@ class Simulation:
             start_ms = parse_iso(start)
         except ValueError:
             raise UserError(f"start: {start!r} is not a time with a zone", fix=f"write one such as {START}") from None
+        if trace not in VOLUMES:
+            fix = suggest(trace, VOLUMES) or f"write one of {', '.join(VOLUMES)}"
+            raise UserError(f"trace: {trace!r} is no volume of a trace", fix=fix)
         self._open(
             project,
             start_ms=start_ms,
@@ -182,7 +186,8 @@ class Simulation:
 
     def _declare(self) -> None:
         engine = self.engine
-        engine.begin({"seed": engine.ids.seed, "start": iso_ms(self.start_ms)}, self.names.service)
+        run = {"seed": engine.ids.seed, "start": iso_ms(self.start_ms), **engine.trace.told()}
+        engine.begin(run, self.names.service)
         for each in declare(self.project, default_runtime="inline", folders=False):
             reply = engine.ask(each.arn, each.command, cause=engine.root_cause)
             if isinstance(reply, Refused):

@@ -185,4 +185,5 @@ MAILBOX = Service(
         )
     ],
     payload_columns=[("letters", "payload")],
+    bookkeeping={"LetterPosted": ()},
 )

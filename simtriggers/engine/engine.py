@@ -180,7 +180,7 @@ class Engine:
         for arn in decision.touched:
             reader.forget(arn)
         if decision.notes:
-            self.trace.append(self.now_ms, decision.notes)
+            self.trace.append(self.now_ms, decision.notes, type(entry.command))
         for effect in decision.effects:
             _EFFECTS[type(effect)](self, entry, effect)
         reply = decision.reply

@@ -49,6 +49,7 @@ def trim(
     connection.execute("BEGIN IMMEDIATE")
     try:
         rows = connection.execute("DELETE FROM trace WHERE at_ms < ?", (before_ms,)).rowcount
+        connection.execute("DELETE FROM trace_left_out WHERE id < (SELECT coalesce(min(id), 1 << 62) FROM trace)")
         records = sum(connection.execute(statement.sql, (before_ms,)).rowcount for statement in trims)
         payloads = _forget_payloads(connection, payload_columns) if rows or records else 0
         connection.execute("COMMIT")

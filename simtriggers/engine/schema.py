@@ -86,6 +86,13 @@ ENGINE = (
         error TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    -- Rows that a trace of volume `events` left out, for rows that name them as their cause.
+    CREATE TABLE trace_left_out (
+        id INTEGER PRIMARY KEY,
+        cause INTEGER NOT NULL            -- the nearest row before it that was kept
+    ) STRICT;
+    """,
 )
 
 LOOKUP_INDEXES = ("trace_by_subject", "trace_by_cause")

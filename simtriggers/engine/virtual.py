@@ -21,7 +21,7 @@ from ..kernel.clock import Holds, VirtualClock, iso_ms
 from ..kernel.codec import type_name
 from ..kernel.effects import Caller, Payload, ReturnAddress
 from ..kernel.ids import Ids
-from ..kernel.service import Service
+from ..kernel.service import Service, bookkeeping_of
 from ..kernel.trace import Trace
 from .database import open_memory
 from .engine import Engine
@@ -118,7 +118,7 @@ class VirtualEngine(Engine):
             Router(services),
             ids=Ids(seed),
             agenda=Agenda(shuffle_ties),
-            trace=Trace(trace_volume),
+            trace=Trace(trace_volume, bookkeeping_of(services)),
             strict=True,
         )
         self.clock = VirtualClock(start_ms)

@@ -216,7 +216,11 @@ class StateBook:
         return list(self._select("cause = ?", row_id))
 
     def batches_with(self, received: TraceRow) -> list[TraceRow]:
-        """The batches that hold the record: they start before it is visible again."""
+        """The batches that hold the record: they start before it is visible again. Of a message in a trace of
+        events, which says nothing of its receiving: all of them."""
+        if received.kind != "MessageReceived":
+            rows = self._select(f"id > ? AND kind = '{BATCH_STARTED}'", received.id)
+            return [row for row in rows if received.id in causes_of(row)]
         until_ms = received.details.get("visible_ms", received.at_ms) + _MARGIN_MS
         end = self._connection.execute(
             "SELECT id FROM trace WHERE id > ? AND at_ms > ? ORDER BY id LIMIT 1", (received.id, until_ms)
@@ -224,6 +228,13 @@ class StateBook:
         last = end[0] if end is not None else 2**62
         rows = self._select(f"id > ? AND id < ? AND kind = '{BATCH_STARTED}'", received.id, last)
         return [row for row in rows if received.id in causes_of(row)]
+
+    def left_out(self, row: TraceRow) -> bool:
+        """Whether rows that followed from this one were left out, as a trace of events does."""
+        found = self._connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM trace_left_out WHERE cause = ? ORDER BY id)", (row.id,)
+        )
+        return bool(found.fetchone()[0])
 
     def payload(self, digest: str) -> str | None:
         """The text of a payload that is still kept."""

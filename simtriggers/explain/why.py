@@ -217,13 +217,19 @@ def _effects(book: Book, row: TraceRow) -> list[TraceRow]:
     """What a row led to: what names it as its cause, the batch that took its record, and the messages
     that a batch's end deleted."""
     found = list(book.caused_by(row.id))
-    if row.kind == "MessageReceived":
+    # A trace of events has no rows of receiving: a batch is made of what was sent.
+    taken = row.kind == "MessageReceived" or (row.kind == "MessageSent" and not any(map(_is_received, found)))
+    if taken:
         found += [batch for batch in book.batches_with(row) if batch.cause != row.id]
     elif row.kind in ("BatchSucceeded", "BatchPartiallyFailed"):
         started = book.row(int(row.subject.removeprefix("batch-")))
         for cause in causes_of(started) if started is not None else ():
             found += [each for each in book.caused_by(cause) if each.details.get("by") == row.id]
     return found
+
+
+def _is_received(row: TraceRow) -> bool:
+    return row.kind == "MessageReceived"
 
 
 def _last_failure(book: Book, steps: tuple[Step, ...]) -> tuple[int, dict[str, Any] | None]:

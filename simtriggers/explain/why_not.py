@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ..errors import UserError
 from ..kernel.trace import TraceRow
 from .answers import Answer, Finding, Hop, Path, Question, Step, stopped
 from .causes import ancestors
@@ -34,6 +35,11 @@ def why_not(world: World, target: str, ident: str) -> Answer:
     asked = _asked(world, ident, wanted)
     source, event = asked.source, asked.event
     triggered = () if event is None else _triggered(world, event, wanted)
+    if event is not None and not triggered and world.book.left_out(event):
+        raise UserError(
+            f"the trace keeps events alone (trace: events), and not what was decided about #{event.id}",
+            fix="set `trace: full` in the project file, and let it happen again",
+        )
     if asked.known is not None:
         step = Step(source, wanted, stopped(asked.known))
         return Answer(ident, wanted, source, None, (), (Path((source, wanted), (step,)),), (), world.book)

@@ -20,7 +20,7 @@ PayloadText = Callable[[str], str | None]
 
 TEMPLATES: dict[str, str] = {
     # the run
-    "Started": "[seed {seed}, ][from {start}][run number {incarnation} of this state]",
+    "Started": "[seed {seed}, ][from {start}][run number {incarnation} of this state][, its trace: {trace}]",
     "Restarted": "killed and started again, run number {incarnation}",
     "StepFailed": "{command}: {error}[, kept in {kept_in}]",
     # deliveries

@@ -7,13 +7,14 @@ names, for each command class, the two functions. It never imports another servi
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .agenda import Entry
 from .effects import Decision, Statement
 from .ids import Ids
+from .left_out import Bookkeeping
 
 Row = tuple[Any, ...]
 
@@ -111,7 +112,8 @@ class Service:
     kind. `describe` answers other services. `restarted` is a rule stepped once at each start with a
     contracts.Restarted command. `payload_columns` are (table, column) pairs that hold payload digests.
     `trims` are statements with one parameter, a time in milliseconds: each deletes records of the past that
-    are older, as the trace's retention wants it; never what something may still need.
+    are older, as the trace's retention wants it; never what something may still need. `bookkeeping` are the kinds
+    of its trace rows that are no events to the outside world; the volume `events` leaves them out.
     """
 
     name: str
@@ -123,6 +125,12 @@ class Service:
     invariants: Sequence[Invariant] = ()
     payload_columns: Sequence[tuple[str, str]] = ()
     trims: Sequence[Statement] = ()
+    bookkeeping: Bookkeeping = field(default_factory=dict)
+
+
+def bookkeeping_of(services: Iterable[Service]) -> Bookkeeping:
+    """The kinds of rows of all services that are no events."""
+    return {kind: commands for service in services for kind, commands in service.bookkeeping.items()}
 
 
 Connection = sqlite3.Connection

@@ -16,6 +16,9 @@ from typing import Any
 from .clock import iso_ms
 from .codec import to_json
 from .effects import Note
+from .left_out import Bookkeeping, LeftOut, any_left_out, skeleton
+
+VOLUMES = ("full", "events", "off")
 
 INSERT = "INSERT INTO trace (id, at_ms, kind, arn, subject, cause, details) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _COLUMNS = "id, at_ms, kind, arn, subject, cause, details"
@@ -35,21 +38,42 @@ class TraceRow:
 
 
 class Trace:
-    """Rows of the running simulator, pending until `flush`. `volume` is `full` or `off`."""
+    """Rows of the running simulator, pending until `flush`.
 
-    def __init__(self, volume: str = "full") -> None:
-        assert volume in ("full", "off")
-        self._on = volume == "full"
+    `volume` is `full`, `events` (without the rows that `bookkeeping` names) or `off`.
+    """
+
+    def __init__(self, volume: str = "full", bookkeeping: Bookkeeping | None = None) -> None:
+        assert volume in VOLUMES
+        self.volume = volume
+        self._on = volume != "off"
+        self._bookkeeping = bookkeeping or {}
+        self._left_out = LeftOut() if volume == "events" else None
         self._pending: list[tuple[int, Note]] = []
         self._subscribers: list[Callable[[TraceRow], None]] = []
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    def append(self, at_ms: int, notes: Iterable[Note]) -> None:
-        """Add the notes of one step."""
-        if self._on:
+    def append(self, at_ms: int, notes: Iterable[Note], by: type[Any] | None = None) -> None:
+        """Add the notes of one step; `by` is the class of its command."""
+        if self.volume == "events":
+            self._pending.extend([(at_ms, skeleton(note) if self._is_left_out(note, by) else note) for note in notes])
+        elif self._on:
             self._pending.extend([(at_ms, note) for note in notes])
+
+    def _is_left_out(self, note: Note, by: type[Any] | None) -> bool:
+        commands = self._bookkeeping.get(note.kind)
+        return commands is not None and (not commands or by in commands)
+
+    def told(self) -> dict[str, str]:
+        """What the first row of a run says of the volume: nothing of a full one."""
+        return {} if self.volume == "full" else {"trace": self.volume}
+
+    def go_on(self, connection: sqlite3.Connection) -> None:
+        """Take over a database that another process wrote, perhaps with another volume."""
+        if self._on and self._left_out is None and any_left_out(connection):
+            self._left_out = LeftOut()
 
     def subscribe(self, follower: Callable[[TraceRow], None]) -> None:
         """Call `follower` with each row after it was committed, in order."""
@@ -58,6 +82,8 @@ class Trace:
     def flush(self, connection: sqlite3.Connection) -> list[tuple[int, Note]]:
         """Write the pending rows into the open transaction; returns them for `publish`."""
         pending = self._pending
+        if pending and self._left_out is not None:
+            pending = self._left_out.sift(connection, pending)
         if pending:
             connection.executemany(
                 INSERT,
@@ -80,6 +106,8 @@ class Trace:
     def discard(self) -> None:
         """Forget the pending rows: their batch was rolled back."""
         self._pending = []
+        if self._left_out is not None:
+            self._left_out.forget()
 
     def publish(self, rows: list[tuple[int, Note]]) -> None:
         """Show committed rows to the subscribers."""

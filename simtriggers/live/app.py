@@ -129,6 +129,7 @@ class LiveApp:
             runtime=self.runtimes,
             speed=self.options.speed,
             synchronous=self.options.synchronous,
+            trace=self.project.trace,
             retention_ms=self.project.trace_retention_ms,
             on_problem=self.screen.problem,
         )

@@ -34,7 +34,7 @@ from ..kernel.agenda import FOREVER_MS, REPLY, Agenda
 from ..kernel.clock import WallClock
 from ..kernel.effects import Caller, Payload
 from ..kernel.ids import Ids
-from ..kernel.service import Service
+from ..kernel.service import Service, bookkeeping_of
 from ..kernel.trace import Trace
 
 T = TypeVar("T")
@@ -75,8 +75,8 @@ class _Waiter:
 class LiveEngine:
     """One live world on a state file. Use as: `await open()`, `run()` in a task group, `stop()`.
 
-    `retention_ms` is how long trace rows and log lines are kept. `on_problem` is told, in words, when the database
-    refuses a commit; the commands that wait for no reply are tried again every second.
+    `trace` is the trace's volume, `retention_ms` how long its rows and log lines are kept. `on_problem` is told, in
+    words, when the database refuses a commit; the commands that wait for no reply are tried again every second.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class LiveEngine:
         speed: float = 1.0,
         synchronous: str = "normal",
         seed: int | None = None,
+        trace: str = "full",
         retention_ms: int = 7 * 86_400_000,
         on_problem: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -115,7 +116,7 @@ class LiveEngine:
         self._commits_since_checkpoint = 0
         self._trimmed_ms = 0
         self._crash = CrashPoints(os.environ)
-        self.trace = Trace()
+        self.trace = Trace(trace, bookkeeping_of(services))
         self.first_start = False
         self.clock: WallClock
         self.engine: Engine
@@ -158,8 +159,11 @@ class LiveEngine:
         late_ms = round(TOLERANCE_MS * max(1.0, self._speed))
         self._batches = BatchRunner(self.engine, incarnation=row.incarnation, ids=row.ids, tolerance_ms=late_ms)
         await self._connection.hop(lambda db: agenda_store.load(db, agenda, drop_callers=True))
+        await self._connection.hop(self.trace.go_on)
         self.engine.now_ms = max(row.now_ms, self.clock.now_ms())
-        self.engine.root_cause = self.engine.note("Started", "run", 0, {"incarnation": row.incarnation})
+        self.engine.root_cause = self.engine.note(
+            "Started", "run", 0, {"incarnation": row.incarnation, **self.trace.told()}
+        )
         self.engine.restarted(row.incarnation, self._names.service)
 
     def _prepare(self, connection: sqlite3.Connection) -> EngineRow:

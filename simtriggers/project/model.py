@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
@@ -151,10 +151,12 @@ class Resources(Settings):
 
 
 class ProjectFile(Resources):
-    """`simtriggers.yaml`. `trace_retention` is how long a live state file keeps trace rows and log lines."""
+    """`simtriggers.yaml`. `trace` is how much of what happens a live state file keeps (see kernel.trace), and
+    `trace_retention` how long it keeps trace rows and log lines."""
 
     account: Account = ACCOUNT
     region: Region | None = None
+    trace: Literal["full", "events", "off"] = "full"
     trace_retention: Milliseconds = 7 * 86_400_000
 
 
@@ -166,6 +168,7 @@ class Project:
     folder: Path
     names: Names
     trace_retention_ms: int = 7 * 86_400_000
+    trace: str = "full"
 
     @property
     def state_path(self) -> Path:
@@ -211,7 +214,7 @@ def load_project(path: str | Path | None = None) -> Project:
     if model is None:
         raise_all(and_also(wrong, [*errors, *dangling_in_data(document)]))
         raise AssertionError("a model that could not be made has errors")
-    project = Project(model, file.parent.resolve(), _names(model), model.trace_retention)
+    project = Project(model, file.parent.resolve(), _names(model), model.trace_retention, model.trace)
     raise_all(and_also(wrong, problems(project, document)))
     return project
 

@@ -100,6 +100,9 @@ def check(simulation: Simulation, expectation: dict[str, Any] | str) -> list[str
         # There is no file: the call itself is the place.
         words = (UserError(error.problem, rule=error.rule, fix=error.fix) for error in errors)
         raise UserError("\n".join(error.render() for error in words))
+    blind = model.blind(simulation.engine.trace.volume)
+    if blind:
+        raise UserError(f"expect: {blind}", fix='give the simulation trace="full", or leave the expectation out')
     return failures(model, View(simulation))
 
 

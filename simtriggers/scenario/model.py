@@ -15,8 +15,10 @@ from ..aws.event_pattern import PatternError, compile_pattern
 from ..aws.quantities import Milliseconds, Seconds, Settings, parse_duration_ms
 from ..explain.wording import TEMPLATES
 from ..kernel.clock import parse_iso
+from ..kernel.service import bookkeeping_of
 from ..project.load import suggest
 from ..project.model import Account, Region, Resources
+from ..registry import SERVICES
 from ..simulation import START
 from .event_steps import CancelReplayStep, PutEventsStep, RuleStep, StartReplayStep
 from .fault_model import Fault
@@ -339,6 +341,8 @@ EXPECTATIONS = (
 )
 _BARE = ("nothing_lost", "nothing_stuck")
 _WITHOUT_TRACE = ("messages", "queue_depth", "objects", "object_versions")
+_WITH_BOOKKEEPING = ("nothing_lost", "notifications")
+_BOOKKEEPING = bookkeeping_of(SERVICES)
 
 
 def _bare(item: Any) -> Any:
@@ -389,6 +393,19 @@ class Expectation(Settings):
         """Which of the expectations it is."""
         return next(name for name in EXPECTATIONS if name in self.model_fields_set)
 
+    def blind(self, volume: str) -> str:
+        """Why it cannot be judged by a trace of this volume, in words; empty when it can."""
+        kind = self.kind()
+        if volume == "off" and kind not in _WITHOUT_TRACE:
+            return f"{kind} reads the trace, which is off"
+        if volume != "events":
+            return ""
+        if kind in _WITH_BOOKKEEPING:
+            return f"{kind} reads rows that a trace of events leaves out"
+        rows = [self.trace.kind] if self.trace is not None else [item.kind for item in self.order or ()]
+        missing = next((row for row in rows if row in _BOOKKEEPING), None)
+        return "" if missing is None else f"{kind} reads {missing} rows, which a trace of events leaves out"
+
 
 # --- the file -----------------------------------------------------------------------------------
 
@@ -396,7 +413,8 @@ class Expectation(Settings):
 class ScenarioFile(Resources):
     """A scenario. `project` is a path relative to it, instead of inline resources; `account` and `region`
     replace the project's. `horizon` is how far after the last step the run looks for things to come to rest.
-    With `trace: off` only what lies in queues and buckets can be expected."""
+    With `trace: off` only what lies in queues and buckets can be expected, with `trace: events` nothing that
+    needs the rows that are left out."""
 
     name: str | None = None
     description: str = ""
@@ -406,7 +424,7 @@ class ScenarioFile(Resources):
     start: str = START
     seed: Annotated[int, Field(ge=0, strict=True)] = 1
     horizon: Milliseconds = 86_400_000
-    trace: Literal["full", "off"] = "full"
+    trace: Literal["full", "events", "off"] = "full"
     endpoints: tuple[EndpointStub, ...] = ()
     steps: tuple[Step, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -423,7 +441,8 @@ class ScenarioFile(Resources):
 
     @model_validator(mode="after")
     def _something_to_read(self) -> ScenarioFile:
-        blind = [each.kind() for each in self.expect if each.kind() not in _WITHOUT_TRACE]
-        if self.trace == "off" and blind:
-            raise ValueError(f"expect: {blind[0]} reads the trace, which is off; write trace: full, or leave it out")
+        for each in self.expect:
+            blind = each.blind(self.trace)
+            if blind:
+                raise ValueError(f"expect: {blind}; write trace: full, or leave it out")
         return self

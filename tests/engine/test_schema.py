@@ -111,4 +111,4 @@ def test_every_table_says_what_it_is_for() -> None:
 
 def test_a_version_counts_scripts_and_not_services(connection: sqlite3.Connection) -> None:
     migrate(connection, [replace(COUNTER, name="a", migrations=()), service(ONE)])
-    assert dump(connection, "schema_versions") == [("engine", 1), ("things", 1)]
+    assert dump(connection, "schema_versions") == [("engine", len(ENGINE)), ("things", 1)]

@@ -26,7 +26,7 @@ from tests.engine.test_adrift import Unreadable
 from tests.live.engine_world import HOUR_MS, NAMES, A, C, Handlers, engine, go, impatient, rang, running, total, until
 from tests.live.running import environment, query
 from tests.patience import PATIENCE_S
-from tests.toys import TOYS, Add, Fail, Post, Remind, Take, Work
+from tests.toys import TOYS, Add, Fail, Post, Relay, Remind, Take, Work
 
 pytestmark = pytest.mark.live
 
@@ -142,6 +142,27 @@ def test_old_log_lines_are_forgotten(tmp_path: Path) -> None:
 
 
 # --- a database that refuses ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("then", ["events", "full", "off"])
+def test_causes_that_a_trace_of_events_left_out_lead_on_after_a_start(tmp_path: Path, then: str) -> None:
+    """The letter was posted in one run and is taken in the next: it keeps the cause that it was given."""
+
+    async def main() -> None:
+        async with running(tmp_path, trace="events") as live:
+            for _ in range(2):
+                await live.submit(C, Relay(A, Post("x")))
+        async with running(tmp_path, trace=then) as live:
+            await live.submit(A, Take(None))
+        async with running(tmp_path, trace="full") as live:
+            await live.submit(A, Take(None))
+
+    go(main)
+    rows = query(tmp_path / "state.db", "SELECT id, kind, cause FROM trace ORDER BY id")
+    asked = [row for row, kind, _ in rows if kind == "Asked"]
+    taken = [cause for _, kind, cause in rows if kind == "LetterTaken"]
+    assert taken == (asked[1:] if then == "off" else asked)
+    assert "LetterPosted" not in [kind for _, kind, _ in rows]
 
 
 def test_a_locked_database_refuses_callers_and_keeps_what_was_posted(tmp_path: Path) -> None:

@@ -36,4 +36,5 @@ SERVICE = Service(
         ("lambda_invocations", "response"),
         ("lambda_batches", "payload"),
     ),
+    bookkeeping={"LogLines": (), "MappingScaled": (), "RecordsFiltered": ()},
 )

@@ -36,4 +36,5 @@ SERVICE = Service(
         ),
     ),
     payload_columns=(("s3_objects", "body"), ("s3_versions", "body")),
+    bookkeeping={"NotificationMatched": (), "NotificationsNotMatched": ()},
 )

@@ -15,9 +15,9 @@ from ...aws.limits import Limit
 from ...kernel.agenda import Entry
 from ...kernel.effects import Decision
 from ...kernel.ids import Ids
-from ...kernel.service import Reader
+from ...kernel.service import Reader, Rule
 from . import errors, store
-from .commands import Listed, Subscription, Subscriptions
+from .commands import Listed, ListSubscriptions, ListSubscriptionsByTopic, ListTopics, Subscription, Subscriptions
 from .settings import TOPIC
 from .store import ListedRow
 
@@ -100,3 +100,10 @@ def decide_subscriptions(view: ListView, entry: Entry, *, now_ms: int, ids: Ids)
     ]
     following = _token(str(page[-1][0].seq)) if len(view.rows) > PAGE else None
     return Decision(reply=Subscriptions(tuple(shown), following))
+
+
+RULES = {
+    ListTopics: Rule(view_topics, decide_topics),
+    ListSubscriptions: Rule(view_subscriptions, decide_subscriptions),
+    ListSubscriptionsByTopic: Rule(view_subscriptions, decide_subscriptions),
+}

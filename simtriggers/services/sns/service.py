@@ -30,7 +30,6 @@ SERVICE = Service(
         c.CreateTopic: Rule(topics.view_topic, topics.decide_create),
         c.SetTopicAttributes: Rule(topics.view_topic, topics.decide_set),
         c.GetTopicAttributes: Rule(topics.view_topic, topics.decide_get),
-        c.ListTopics: Rule(lists.view_topics, lists.decide_topics),
         c.AddPermission: Rule(topics.view_topic, permissions.decide_add),
         c.RemovePermission: Rule(topics.view_topic, permissions.decide_remove),
         c.TagResource: Rule(topics.view_topic, tags.decide_tag),
@@ -43,8 +42,7 @@ SERVICE = Service(
         c.Unsubscribe: Rule(subscriptions.view_subscription, subscriptions.decide_unsubscribe),
         c.SetSubscriptionAttributes: Rule(subscriptions.view_subscription, subscriptions.decide_set),
         c.GetSubscriptionAttributes: Rule(subscriptions.view_subscription, subscriptions.decide_get),
-        c.ListSubscriptions: Rule(lists.view_subscriptions, lists.decide_subscriptions),
-        c.ListSubscriptionsByTopic: Rule(lists.view_subscriptions, lists.decide_subscriptions),
+        **lists.RULES,
         PutResource: Rule(resources.view_put, resources.decide_put),
         RemoveResource: Rule(resources.view_remove, resources.decide_remove),
         c.SendRequest: Rule(endpoints.view_request, endpoints.decide_send),
@@ -57,4 +55,5 @@ SERVICE = Service(
     restarted=Rule(endpoints.view_restarted, endpoints.decide_restarted),
     invariants=store.INVARIANTS,
     payload_columns=store.PAYLOAD_COLUMNS,
+    bookkeeping={"SubscriptionMatched": (), "SubscriptionsNotMatched": ()},
 )

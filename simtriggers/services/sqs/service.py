@@ -46,4 +46,5 @@ SERVICE = Service(
     describe=queues.describe,
     invariants=store.INVARIANTS,
     payload_columns=store.PAYLOAD_COLUMNS,
+    bookkeeping={"MessageReceived": (Poll,), "MessageDeleted": (Settle,)},
 )
