@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -16,6 +17,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from ..aws.event_pattern import Mismatch, PatternError, compile_pattern, explain, matches
+from ..aws.event_pattern.words import OPERATORS
 from ..errors import UserError, Where
 from . import FAILED, FINE, USAGE
 
@@ -107,7 +109,7 @@ def ask(pattern: str, event: str) -> Mismatch | None:
         compiled = compile_pattern(text)
     except PatternError as error:
         reason = error.message.partition("\n")[0]
-        raise UserError(reason, where=Where(file, error.line, error.column)) from None
+        raise UserError(reason, where=Where(file, error.line, error.column), fix=_meant(reason)) from None
     text, file = _source(event, "EVENT")
     try:
         found = _json(text)
@@ -118,6 +120,13 @@ def ask(pattern: str, event: str) -> Mismatch | None:
     if not isinstance(found, dict):
         raise UserError(f"an event is a JSON object, and this is {_kind(found)}", where=Where(file))
     return explain(compiled, found)
+
+
+def _meant(reason: str) -> str:
+    """The operator that was probably meant, where EventBridge does not know the one that is there."""
+    _, unknown, name = reason.partition("Unrecognized match type ")
+    near = get_close_matches(name, OPERATORS, n=1) if unknown else []
+    return f"did you mean '{near[0]}'?" if near else ""
 
 
 class WrongInput(click.ClickException):

@@ -72,6 +72,7 @@ def test_files(tmp_path: Path) -> None:
             'PATTERN:1:8: Event pattern is not valid. Reason: "a" must be an object or an array',
         ),
         (['{"a": [{"cidr": "x"}]}', "{}"], None, "PATTERN: Event pattern is not valid. Reason: Malformed CIDR"),
+        (['{"a": [{"prefx": "x"}]}', "{}"], None, "Unrecognized match type prefx\n  fix: did you mean 'prefix'?"),
         (["-", "{}"], '{\n"a": []}', "standard input:2:8: Event pattern is not valid. Reason: Empty arrays"),
         ([ORDERS, '{"a": 1,}'], None, "EVENT:1:9: it is not JSON"),
         ([ORDERS, "-"], '{"a": NaN}', "standard input: it is not JSON: NaN is not JSON"),

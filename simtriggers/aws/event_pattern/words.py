@@ -17,6 +17,7 @@ ANYTHING_BUT: Final = "anything-but"
 NUMERIC: Final = "numeric"
 CIDR: Final = "cidr"
 EXISTS: Final = "exists"
+OPERATORS: Final = (EXACTLY, PREFIX, SUFFIX, EQUALS_IGNORE_CASE, WILDCARD, ANYTHING_BUT, NUMERIC, CIDR, EXISTS)
 OR: Final = "$or"
 
 EQUAL: Final = "="
@@ -28,15 +29,7 @@ COMPARISONS: Final = (EQUAL, LESS, LESS_OR_EQUAL, GREATER, GREATER_OR_EQUAL)
 
 RESERVED_IN_OR: Final = frozenset(
     {
-        EXACTLY,
-        PREFIX,
-        SUFFIX,
-        EQUALS_IGNORE_CASE,
-        WILDCARD,
-        ANYTHING_BUT,
-        NUMERIC,
-        CIDR,
-        EXISTS,
+        *OPERATORS,
         *COMPARISONS,
         # Reserved by event-ruler for operators to come.
         "regex",
