@@ -115,8 +115,9 @@ class MemoryBook:
 def read_trace_file(path: Path) -> Iterator[tuple[str, MemoryBook]]:
     """The runs of a trace file, as (scenario, rows): a file of `simtriggers test` holds several.
 
-    Raises UserError for a file that is not there or is no trace.
+    Raises UserError for a file that is not there, is no trace, or has no run.
     """
+    number = 0
     name, rows, texts = str(path), list[TraceRow](), dict[str, str]()
     try:
         with path.open(encoding="utf-8") as lines:
@@ -130,6 +131,8 @@ def read_trace_file(path: Path) -> Iterator[tuple[str, MemoryBook]]:
                     rows.append(_row(found, texts, f"{path}:{number}"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    if number == 0:
+        raise UserError(f"{path} is empty: no run is in it", fix="make one with `simtriggers test --trace FILE`")
     yield name, MemoryBook(rows, texts)
 
 

@@ -175,6 +175,12 @@ def test_a_file_that_is_no_trace(tmp_path: Path) -> None:
         list(read_trace_file(tmp_path / "missing.jsonl"))
 
 
+def test_a_trace_file_without_a_run(tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+    with pytest.raises(UserError, match=r"empty\.jsonl is empty: no run is in it"):
+        list(read_trace_file(tmp_path / "empty.jsonl"))
+
+
 def test_a_file_that_is_no_state(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.db"
     wrong.write_text("this is no database, and long enough to be looked at as if it were one" * 20)
