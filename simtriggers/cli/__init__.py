@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Each command: its module and the name in it, and the line that the help shows."""
 
-USAGE, FAILED, FINE = 2, 1, 0
+USAGE, FAILED, FINE, INTERRUPTED = 2, 1, 0, 130
 _STARTED_OVER = "SIMTRIGGERS_STARTED_OVER"
 
 
@@ -63,9 +63,13 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """The console script."""
-    if sys.argv[1:2] == ["test"]:
-        _fix_hash_seed()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        if sys.argv[1:2] == ["test"]:
+            _fix_hash_seed()
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the command was still being loaded
+        code = INTERRUPTED
+    sys.exit(code)
 
 
 def _fix_hash_seed() -> None:

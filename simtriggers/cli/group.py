@@ -11,9 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import AwsFault, SimtriggersError, UserError
-from . import COMMANDS, FAILED, FINE, USAGE, help_text
-
-INTERRUPTED = 130
+from . import COMMANDS, FAILED, FINE, INTERRUPTED, USAGE, help_text
 
 
 class Commands(click.Group):

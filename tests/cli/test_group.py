@@ -104,3 +104,16 @@ def test_the_module_runs_as_a_program() -> None:
     done = subprocess.run([sys.executable, "-m", "simtriggers", "nxt"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "Did you mean next or init?" in done.stderr
+
+
+def test_an_interrupt_while_a_command_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def loading(arguments: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", loading)
+    monkeypatch.setattr(sys, "argv", ["simtriggers", "plan"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, *capsys.readouterr()) == (130, "", "")
