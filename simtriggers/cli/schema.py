@@ -33,6 +33,8 @@ _ALSO: dict[str, dict[str, Any]] = {
     "_target": {"type": "string", "description": "The ARN of a queue or function."},
     "_restart": {"type": ["boolean", "null"]},
     "_duration": _DURATION,
+    "_by": _DURATION,
+    "_status": {"type": "integer", "minimum": 100, "maximum": 599},
     "_texts": {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
     "_time": {"type": "number"},
     "_word": {"enum": [name for name in EXPECTATIONS if name.startswith("nothing_")]},

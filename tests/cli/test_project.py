@@ -297,6 +297,10 @@ def test_the_schema_takes_what_the_models_take(demo: Path) -> None:
         ("scenario", "steps: [{restart: true}, {restart: null}, {at: 30, advance: 1h}]", True),
         ("scenario", "expect: [nothing_lost, {nothing_stuck: true}]", True),
         ("scenario", "expect: [nothing_los]", False),
+        ("scenario", "faults: [{function: f, slow: 20s}, {endpoint: 'http://a', slow: {by: 20s, for: 1m}}]", True),
+        ("scenario", "faults: [{endpoint: 'http://a', answers: 500}, {endpoint: 'http://a', down: true}]", True),
+        ("scenario", "faults: [{endpoint: 'http://a', answers: {code: 500}}]", False),
+        ("scenario", "faults: [{endpoint: 'http://a', answers: broken}]", False),
     ],
 )
 def test_the_schema_is_as_strict_as_it_can_be(kind: str, text: str, right: bool) -> None:

@@ -244,18 +244,27 @@ def test_no_such_topic() -> None:
     assert (found.code, found.message, found.status) == ("NotFound", "Topic does not exist", 404)
 
 
-def test_a_thousand_subscriptions_store_one_text_of_each_shape() -> None:
+@pytest.mark.parametrize(
+    "subscription, texts",
+    [({"function": "f"}, 2), ({"queue": "q"}, 2), ({"queue": "q", "raw_message_delivery": True}, 1)],
+    ids=["function", "queue", "raw"],
+)
+def test_a_thousand_subscriptions_store_one_text_of_each_shape(subscription: dict[str, Any], texts: int) -> None:
     world = World()
     world.engine.checkers.clear()
-    topic = world.topic("orders", *({"function": f"f{number}"} for number in range(1000)))
+    [kind] = subscription.keys() - {"raw_message_delivery"}
+    topic = world.topic("orders", *({**subscription, kind: f"t{number}"} for number in range(1000)))
     size = 100_000
     world.publish(topic, "x" * size)
     assert len(world.arrived) == 1000
     stored = world.engine.connection.execute("SELECT sum(length(body)), count(*) FROM payloads").fetchone()
-    assert stored[1] == 2, "the message, and one template of the event"
-    assert stored[0] < 2 * size + 5_000
-    arns = {json.loads(each.text)["Records"][0]["EventSubscriptionArn"] for each in world.arrived}
-    assert len(arns) == 1000 and all(arn.startswith(f"{topic}:") for arn in arns)
+    assert stored[1] == texts, "the message, and one template of the event or the envelope"
+    assert stored[0] < texts * size + 5_000
+    found = {each.text for each in world.arrived}
+    assert len(found) == (1 if texts == 1 else 1000)
+    if kind == "function":
+        arns = {json.loads(text)["Records"][0]["EventSubscriptionArn"] for text in found}
+        assert len(arns) == 1000 and all(arn.startswith(f"{topic}:") for arn in arns)
 
 
 def test_texts_of_templates_can_be_looked_up_later() -> None:
