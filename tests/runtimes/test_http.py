@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -13,6 +14,7 @@ import anyio
 import pytest
 
 from simtriggers.aws.contracts import HttpEnded, HttpRequest
+from simtriggers.engine.faults import EndpointFault, FaultPlan
 from simtriggers.engine.virtual import VirtualEngine
 from simtriggers.kernel.codec import Overdue, command
 from simtriggers.kernel.effects import Decision, Http, Note
@@ -138,3 +140,42 @@ def test_nobody_listens_live() -> None:
         done = anyio.run(LiveHttp().run, closed)
     assert done.status == 0
     assert done.error.startswith("ConnectionRefusedError")
+
+
+FAULTS = [
+    (("answers", "503"), {"status": 503, "error": "", "body": "a declared fault", "ms": 1}, 1, 0),
+    (("down",), {"status": 0, "error": "connection refused: a declared fault", "body": "", "ms": 1}, 1, 0),
+    (("slow", "400"), {"status": 200, "error": "", "body": "", "ms": 401}, 401, 1),
+    (("slow", "999"), {"status": 200, "error": "", "body": "", "ms": 1000}, 1000, 1),
+    (("slow", "1000"), {"status": 0, "error": "timeout", "body": "", "ms": 1000}, 1000, 1),
+]
+
+
+@pytest.mark.parametrize(("fault", "expected", "after_ms", "received"), FAULTS)
+def test_a_declared_fault_in_virtual_time(
+    fault: tuple[str, ...], expected: dict[str, Any], after_ms: int, received: int
+) -> None:
+    engine = VirtualEngine([CLIENT], start_ms=0, seed=1)
+    runtimes = VirtualRuntimes(engine)
+    engine.runtime = runtimes
+    stub = HttpStub("http://a/")
+    runtimes.http.stubs.append(stub)
+    engine.faults = FaultPlan(endpoints=(EndpointFault("http://a/", fault, 0, 1),))
+    for number in range(2):
+        engine.ask(ARN, Ask(request("http://a/x")))
+        assert engine.run_until_idle().now_ms == after_ms + number
+    engine.flush()
+    details = [json.loads(row[0]) for row in engine.connection.execute("SELECT details FROM trace ORDER BY id")]
+    assert details == [expected, {"status": 200, "error": "", "body": "", "ms": 1}], "the fault is over by then"
+    assert len(stub.received) == received + 1
+    runtimes.close()
+
+
+def test_declared_faults_mean_the_same_live(server: str) -> None:
+    for fault, expected, _, received in FAULTS[:3]:
+        struck = replace(request(f"{server}/hook", timeout_ms=60_000), fault=fault)
+        done = anyio.run(LiveHttp().run, struck)
+        if received:
+            assert done.status == 202
+        else:
+            assert (done.status, done.error, done.body) == (expected["status"], expected["error"], expected["body"])
