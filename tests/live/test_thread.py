@@ -24,9 +24,9 @@ FOLDER = "worlds/one"
 start_of = functools.partial(support.start_of, timeout_ms=60_000)
 
 
-def _with(body: Callable[[ThreadRuntime], Awaitable[None]]) -> None:
+def _with(body: Callable[[ThreadRuntime], Awaitable[None]], **settings: Any) -> None:
     async def run() -> None:
-        runtime = ThreadRuntime(lambda: START_MS)
+        runtime = ThreadRuntime(lambda: START_MS, **settings)
         try:
             await body(runtime)
         finally:
@@ -87,6 +87,8 @@ def test_ends() -> None:
 
 
 def test_what_a_handler_does_after_its_timeout_is_not_recorded() -> None:
+    streamed: list[str] = []
+
     async def body(runtime: ThreadRuntime) -> None:
         for timeout_s in (0.2, 2, 20):
             event = json.dumps({"s": 2 * timeout_s})
@@ -96,9 +98,9 @@ def test_what_a_handler_does_after_its_timeout_is_not_recorded() -> None:
             if "before\n" in texts(ended):
                 break  # else the machine was too busy for it to come so far
         await asyncio.sleep(1.2 * timeout_s)
-        assert texts(ended)[-1] == "before\n"
+        assert texts(ended)[-1] == streamed[-1] == "before\n"
 
-    _with(body)
+    _with(body, on_log=lambda start, at_ms, text: streamed.append(text))
 
 
 def test_boto3_fails_at_once_and_says_so() -> None:
