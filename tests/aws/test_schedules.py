@@ -207,7 +207,7 @@ def midnight_ms(day: date) -> int:
     return (day - date(1970, 1, 1)).days * 86_400_000
 
 
-@pytest.mark.parametrize("seed", range(600))
+@pytest.mark.parametrize("seed", range(150))
 def test_against_brute_force(seed: int) -> None:
     rng = random.Random(seed)
     year = rng.choice((rng.randint(1970, 2199), rng.randint(2020, 2030), 1970, 2096, 2099, 2196))
