@@ -60,6 +60,6 @@ class Timetable:
         return takewhile(lambda at_ms: at_ms <= until_ms and self._within(at_ms) is not None, found)
 
     def _within(self, at_ms: int | None) -> int | None:
-        if at_ms is None or self.once or self.end_ms is None or at_ms < self.end_ms:
+        if at_ms is None or self.end_ms is None or at_ms < self.end_ms:
             return at_ms
         return None

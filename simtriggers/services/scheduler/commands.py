@@ -31,6 +31,14 @@ class WindowFires:
     created_ms: int
 
 
+@command(Overdue.RUN)
+class ScheduleCompletes:
+    """The window of the last turn, at `last_ms`, is over: whatever had been drawn before it has been called."""
+
+    last_ms: int
+    created_ms: int
+
+
 # --- schedules ----------------------------------------------------------------------------------
 
 

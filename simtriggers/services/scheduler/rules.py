@@ -14,18 +14,19 @@ from ...aws.contracts import PutResource, RemoveResource
 from ...kernel import resources
 from ...kernel.agenda import Entry
 from ...kernel.clock import iso_s
-from ...kernel.effects import SUBSTITUTE, CancelTimer, Decision, Deliver, Note, Timer, filled, payload
+from ...kernel.effects import SUBSTITUTE, CancelTimer, Decision, Deliver, Effect, Note, Timer, filled, payload
 from ...kernel.ids import Ids
 from ...kernel.service import Description, Reader, Resource
 from . import errors
 from .arns import DEFAULT_GROUP, GROUP, SCHEDULE, SERVICE_NAME, group_name_of, group_of, kind_of, names_at
 from .checks import check_schedule
-from .commands import ScheduleFires, WindowFires
+from .commands import ScheduleCompletes, ScheduleFires, WindowFires
 from .records import Execution, default_notification, numbered, with_context
 from .settings import ScheduleSettings, parse_settings
 from .targets import requests
 
 TIMER = "schedule"
+COMPLETION = "completion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ def decide_remove(view: ScheduleView, entry: Entry, *, now_ms: int, ids: Ids) ->
 def removed(arn: str, *, ids: Ids, cause: int, reason: str) -> Decision:
     """The decision that deletes a schedule with its pending turn."""
     note = Note(ids.row_id(), "ScheduleDeleted", arn, name_of(arn), cause, {"reason": reason})
-    return Decision(writes=[resources.remove(arn)], effects=[CancelTimer(TIMER, arn)], notes=[note], touched=[arn])
+    effects: list[Effect] = [CancelTimer(TIMER, arn), CancelTimer(COMPLETION, arn)]
+    return Decision(writes=[resources.remove(arn)], effects=effects, notes=[note], touched=[arn])
 
 
 # --- a turn -------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ def decide_fires(view: ScheduleView, entry: Entry, *, now_ms: int, ids: Ids) -> 
         decision = _open_window(found, entry, execution, scheduled_ms, now_ms=now_ms, ids=ids)
     else:
         decision = _call(settings, entry, execution, ids=ids)
-    _go_on(decision, settings, entry, after_ms=scheduled_ms, phase_ms=scheduled_ms, ids=ids)
+    _go_on(decision, found, entry, after_ms=scheduled_ms, phase_ms=scheduled_ms, now_ms=now_ms, ids=ids)
     return decision
 
 
@@ -185,7 +187,7 @@ def decide_missed(view: ScheduleView, entry: Entry, *, now_ms: int, ids: Ids) ->
     if count:
         details = {"count": count, "first": iso_s(first_ms), "last": iso_s(counted_ms)}
         decision.notes.append(_note("ScheduleMissed", entry, ids, details))
-    _go_on(decision, settings, entry, after_ms=last_ms, phase_ms=first_ms, ids=ids)
+    _go_on(decision, found, entry, after_ms=last_ms, phase_ms=first_ms, now_ms=now_ms, ids=ids)
     return decision
 
 
@@ -209,7 +211,8 @@ def decide_window(view: ScheduleView, entry: Entry, *, now_ms: int, ids: Ids) ->
         return Decision()
     settings: ScheduleSettings = found.config
     decision = _call(settings, entry, Execution(entry.arn, command.execution_id, iso_s(command.scheduled_ms)), ids=ids)
-    _complete(decision, settings, entry, last_ms=command.scheduled_ms, ids=ids)
+    if settings.timetable.once:
+        _complete(decision, settings, entry, last_ms=command.scheduled_ms, ids=ids)
     return decision
 
 
@@ -226,7 +229,8 @@ def decide_window_missed(view: ScheduleView, entry: Entry, *, now_ms: int, ids: 
     else:
         details = {"count": 1, "first": scheduled, "last": scheduled}
         decision = Decision(notes=[_note("ScheduleMissed", entry, ids, details)])
-    _complete(decision, settings, entry, last_ms=command.scheduled_ms, ids=ids)
+    if settings.timetable.once:
+        _complete(decision, settings, entry, last_ms=command.scheduled_ms, ids=ids)
     return decision
 
 
@@ -278,17 +282,32 @@ def _stored(decision: Decision, text: str, *, counts: bool) -> str:
 
 
 def _go_on(
-    decision: Decision, settings: ScheduleSettings, entry: Entry, *, after_ms: int, phase_ms: int, ids: Ids
+    decision: Decision, found: Resource, entry: Entry, *, after_ms: int, phase_ms: int, now_ms: int, ids: Ids
 ) -> None:
     """Set the next turn after the one at `after_ms`, or say that there is none."""
+    settings: ScheduleSettings = found.config
     next_ms = settings.timetable.next_ms(after_ms, phase_ms=phase_ms)
     if next_ms is not None:
         decision.effects.append(Timer(TIMER, next_ms, ScheduleFires(next_ms), entry.cause, background=True))
         return
     details = {**_shown(settings), "last": iso_s(after_ms)}
     decision.notes.append(_note("ScheduleEnded", entry, ids, details, cause=decision.notes[0].id))
-    if not any(isinstance(effect, Timer) for effect in decision.effects):  # the call of an open window is the last
+    if after_ms + settings.window_ms <= now_ms or not settings.window_ms:
         _complete(decision, settings, entry, last_ms=after_ms, ids=ids)
+    elif not settings.timetable.once:
+        # Windows may overlap: the last one to begin need not be the last one to be called.
+        command = ScheduleCompletes(after_ms, found.created_ms)
+        over_ms = after_ms + settings.window_ms
+        decision.effects.append(Timer(COMPLETION, over_ms, command, entry.cause, background=True))
+
+
+def decide_completes(view: ScheduleView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """All calls of a recurring schedule with flexible windows are made."""
+    found = _active(view)
+    decision = Decision()
+    if found is not None and found.created_ms == entry.command.created_ms:
+        _complete(decision, found.config, entry, last_ms=entry.command.last_ms, ids=ids)
+    return decision
 
 
 def _complete(decision: Decision, settings: ScheduleSettings, entry: Entry, *, last_ms: int, ids: Ids) -> None:
@@ -297,7 +316,12 @@ def _complete(decision: Decision, settings: ScheduleSettings, entry: Entry, *, l
     timetable = settings.timetable
     ends = timetable.once or timetable.end_ms is not None
     if settings.deletes and ends and timetable.next_ms(last_ms, phase_ms=last_ms) is None:
-        last = removed(entry.arn, ids=ids, cause=decision.notes[0].id, reason="it is completed (DELETE)")
+        last = removed(
+            entry.arn,
+            ids=ids,
+            cause=decision.notes[0].id if decision.notes else entry.cause,
+            reason="it is completed (DELETE)",
+        )
         decision.writes += last.writes
         decision.effects += last.effects
         decision.notes += last.notes

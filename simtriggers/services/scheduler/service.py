@@ -16,6 +16,7 @@ SERVICE = Service(
         RemoveResource: Rule(resources.view_remove, resources.decide_remove),
         c.ScheduleFires: Rule(rules.view_schedule, rules.decide_fires, rules.decide_missed),
         c.WindowFires: Rule(rules.view_schedule, rules.decide_window, rules.decide_window_missed),
+        c.ScheduleCompletes: Rule(rules.view_schedule, rules.decide_completes),
         c.CreateSchedule: Rule(requests.view_change, requests.decide_create),
         c.UpdateSchedule: Rule(requests.view_change, requests.decide_update),
         c.DeleteSchedule: Rule(rules.view_schedule, requests.decide_delete),

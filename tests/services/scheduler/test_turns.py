@@ -173,6 +173,19 @@ def test_a_recurring_schedule_is_deleted_after_its_last_turn_before_the_end_date
     assert world.kinds()[-3:] == ["ScheduleFired", "ScheduleEnded", "ScheduleDeleted"]
 
 
+def test_windows_that_are_open_are_waited_for_before_a_schedule_is_deleted() -> None:
+    """The last turn's call may come before an earlier turn's: none is lost."""
+    for seed in range(5):
+        world = World(seed=seed)
+        ends = "2026-01-15T13:04:56Z"
+        world.create("rate(5 minutes)", window=60, end_date=ends, action_after_completion="DELETE")
+        world.until("2026-01-15T13:59:00Z")
+        assert "ScheduleDeleted" not in world.kinds()
+        world.until("2026-01-15T14:00:00Z")
+        assert len(world.times()) == len(set(world.times())) == 6
+        assert world.kinds()[-1] == "ScheduleDeleted"
+
+
 def test_a_recurring_schedule_without_an_end_date_is_never_deleted() -> None:
     world = World()
     world.create("cron(0 13 15 1 ? 2026)", action_after_completion="DELETE")
