@@ -98,13 +98,22 @@ def _check_topic_values(config: dict[str, Any], reason: str) -> Refused | None:
         if archive.keys() != {"MessageRetentionPeriod"} or not days.isdigit() or int(days) not in ARCHIVE_DAYS:
             return errors.invalid_parameter(f"{reason}ArchivePolicy: MessageRetentionPeriod must be from 1 to 365")
     policy = config.get("policy")
-    if policy is not None:
-        try:
-            json.loads(policy)
-        except (ValueError, RecursionError):
-            return errors.invalid_parameter(f"{reason}Policy Error: null")
+    if policy is not None and not _is_policy(policy):
+        return errors.invalid_parameter(f"{reason}Policy Error: null")
     delivery = config.get("delivery_policy")
     return None if not delivery else _check_topic_delivery(delivery, reason)
+
+
+def _is_policy(text: str) -> bool:
+    """Whether a text is an access policy by its form: an object, with a statement or a list of them if any."""
+    try:
+        policy = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(policy, dict):
+        return False
+    statements = policy.get("Statement", [])
+    return all(isinstance(each, dict) for each in (statements if isinstance(statements, list) else [statements]))
 
 
 def _check_topic_delivery(policy: dict[str, Any], reason: str) -> Refused | None:
@@ -165,6 +174,11 @@ def _check_delivery(
     unknown = sorted(policy.keys() - known)
     if unknown:
         return errors.invalid_parameter(f"{before}Unexpected JSON member: {path}{unknown[0]}")
+    if not isinstance(policy.get("disableSubscriptionOverrides", False), bool):
+        return errors.invalid_parameter(f"{before}{path}disableSubscriptionOverrides must be true or false")
+    for name in names:
+        if not isinstance(policy.get(name), dict | None):
+            return errors.invalid_parameter(f"{before}{path}{name} must be a JSON object")
     retry, throttle, request = (policy.get(name) or {} for name in names)
     problem = retry_problem(retry)
     if problem is not None:
@@ -272,6 +286,9 @@ def check_subscription(
 
 def _check_redrive(config: dict[str, Any], topic: TopicSettings) -> Refused | None:
     target = config["redrive_policy"].get("deadLetterTargetArn")
+    extra = sorted(config["redrive_policy"].keys() - {"deadLetterTargetArn"})
+    if extra:  # Unverified: maxReceiveCount and the like belong to queues
+        return errors.invalid_parameter(f"RedrivePolicy: unexpected key {extra[0]}")
     if not isinstance(target, str) or target.count(":") < 5 or target.split(":")[2] != "sqs":
         return errors.invalid_parameter("RedrivePolicy: deadLetterTargetArn is an invalid arn")
     if region_and_account(target) != region_and_account(config["topic_arn"]):  # Unverified: the text
