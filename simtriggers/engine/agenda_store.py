@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import StateError
 from ..kernel.agenda import Agenda, Entry
 from ..kernel.codec import decode, encode
 from ..kernel.effects import Caller
+from ..kernel.fixed import fixed
 
 _INSERT = (
     "INSERT INTO agenda (seq, at_ms, priority, arn, command, cause, reply_to, request, timer_key, park_key,"
@@ -24,7 +24,7 @@ _SELECT = (
 _SELECT_ENGINE = "SELECT now_ms, ahead_ms, next_seq, next_row, incarnation, ids FROM engine WHERE id = 1"
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class EngineRow:
     """Where a world stands. `ids` are stream positions, empty for a live world; `ahead_ms` is how far its
     time was ahead of the machine's (`advance`, `--speed`), 0 for a virtual one."""

@@ -17,6 +17,7 @@ from ..aws.contracts import Work
 from ..kernel.agenda import ORDINARY, Agenda, Entry
 from ..kernel.codec import type_name
 from ..kernel.effects import Note, ReturnAddress
+from ..kernel.fixed import fixed
 from . import agenda_store
 from .agenda_store import EngineRow
 from .database import refused
@@ -29,7 +30,7 @@ BUDGET_S = 0.005
 _CHECK_EVERY = 16
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Submitted:
     """A command from outside that waits for its batch."""
 

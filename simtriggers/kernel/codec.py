@@ -1,8 +1,8 @@
 """Commands and values that may be stored: declared once, written as JSON, read back as the same value.
 
 A *command* is what an agenda entry carries; it also names what happens when it is overdue (the process
-was down, the laptop slept). A *value* is a part of a command or an answer. Both are frozen dataclasses
-with slots; their fields hold only None, bool, int, float, str, bytes, tuples, JSON dicts and other
+was down, the laptop slept). A *value* is a part of a command or an answer. Both are fixed dataclasses
+with slots (see fixed.py); their fields hold only None, bool, int, float, str, bytes, tuples, JSON dicts and other
 values, so that the agenda can be written to the database and read by a later process.
 """
 
@@ -14,6 +14,8 @@ import json
 from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, TypeVar, dataclass_transform
+
+from .fixed import fixed
 
 T = TypeVar("T")
 
@@ -35,7 +37,7 @@ class Overdue(Enum):
 
 
 def _register(cls: type[T]) -> type[T]:
-    made = dataclasses.dataclass(frozen=True, slots=True)(cls)
+    made = fixed(cls)
     name = f"{made.__module__.rsplit('.', 2)[-2]}.{made.__name__}"
     known = _registry.get(name)
     assert known is None or known.__module__ == made.__module__, f"two stored types are named {name}"
@@ -47,7 +49,7 @@ def _register(cls: type[T]) -> type[T]:
 
 @dataclass_transform(frozen_default=True)
 def value(cls: type[T]) -> type[T]:
-    """Make `cls` a frozen dataclass with slots that can be stored inside an agenda entry."""
+    """Make `cls` a fixed dataclass with slots that can be stored inside an agenda entry."""
     return _register(cls)
 
 

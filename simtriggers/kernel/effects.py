@@ -236,7 +236,7 @@ class Invoke:
     cause: int
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Http:
     """Send a request to an HTTP target. `request` is an aws/contracts.HttpRequest; its end comes back as an
     aws/contracts.HttpEnded command on `request.arn`. One that was sent before a restart counts as unknown."""

@@ -7,16 +7,16 @@ in all of them.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from ..aws.contracts import Ended, Start
+from ..kernel.fixed import fixed
 from .bootstrap.lambda_runtime import clean, error_log
 
 MODELLED_MEMORY_MB = 64
 """Max Memory Used of what is not measured; a function with less memory shows all of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Outcome:
     """How an attempt ends: the part of Ended that does not depend on when.
 

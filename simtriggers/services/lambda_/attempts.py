@@ -5,10 +5,11 @@ Used for synchronous and asynchronous invocations alike; decides nothing about r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...aws.contracts import Start
 from ...kernel.effects import Decision, Invoke, Note, Write
+from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import environments, store
@@ -18,7 +19,7 @@ from .transitions import ACCEPTED, move
 SYNC, ASYNC = "sync", "async"
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Invocation:
     """A row of lambda_invocations, in the order of its columns."""
 
@@ -52,7 +53,7 @@ class Invocation:
         return move(self.state, action, entity=f"invocation {self.request_id}", history=self.history())
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class AttemptView:
     """What starting a run needs. `event` is the event's text; `response` the last error document's."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from ...aws.contracts import Record
 from ...kernel.fixed import fixed
@@ -53,7 +52,7 @@ def event_text(records: Sequence[Held]) -> str:
     return '{"Records":[' + ",".join([record.json for record in records]) + "]}"
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Verdict:
     """Which records of a batch failed, by id. `problem` says why all failed, empty when they did not."""
 

@@ -8,10 +8,10 @@ Unverified: idle environments are given up after 10 minutes; that is looked at w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ...kernel.effects import Write
+from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import limits, store
@@ -19,7 +19,7 @@ from .concurrency import pool_of
 from .settings import VERSION, FunctionSettings
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Slot:
     """What SELECT_SLOT says: the account's numbers, and the idle environment to use, if there is one."""
 
@@ -31,7 +31,7 @@ class Slot:
     log_stream: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Granted:
     """The environment of one run, and the writes that make it busy."""
 

@@ -5,13 +5,14 @@ Results of unknown or ended invocations, or of another run than the current one,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ...aws import log_lines
 from ...aws.contracts import Ended, PutLogEvents, Ran
 from ...kernel.agenda import Entry
 from ...kernel.codec import decode
 from ...kernel.effects import Call, Caller, Decision, Note, Payload, Reply, Write, payload
+from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import environments, limits, records, store
@@ -21,7 +22,7 @@ from .settings import PYTHON_RUNTIME, VERSION, FunctionSettings
 from .transitions import RUNNING
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class EndedView:
     """The run that has ended. `event` is read only when a destination needs it."""
 
@@ -30,7 +31,7 @@ class EndedView:
     attempt: AttemptView
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Outcome:
     """What an Ended means. `document` is the response or the error document; `status` and `error_type` are
     those of the REPORT line; `line` is logged before END."""

@@ -10,13 +10,14 @@ A poll's answer that comes later than the poll shows that the source had nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ...aws.contracts import Poll, Polled, Run
 from ...kernel.agenda import Entry
 from ...kernel.codec import to_json
 from ...kernel.effects import Call, CancelTimer, Decision, Note, Refused, ReplyTo, Timer, Write, payload
+from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import limits, scaling, store
@@ -32,7 +33,7 @@ REFUSED_POLL_DELAY_MS = 60_000
 """Unverified: how long a mapping waits before it polls a source again that refused the poll."""
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class MappingView:
     """A mapping and what it is doing. `visibility_ms` is the longer visibility timeout that a window may need;
     `known` says that its state has a row."""

@@ -8,12 +8,13 @@ that reports them itself. Source: AWS Lambda Developer Guide, "Handling errors f
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ...aws.contracts import Ran, Settle
 from ...kernel.agenda import Entry
 from ...kernel.effects import Call, Decision, Note, Refused, Timer, Write
+from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import limits, scaling, store
@@ -27,7 +28,7 @@ THROTTLED = "TooManyRequestsException"
 FAILED, WAS_THROTTLED = "a batch failed", "a batch was throttled"
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Batch:
     """A row of lambda_batches; `records` are (id, receipt) pairs."""
 
@@ -38,7 +39,7 @@ class Batch:
     throttles: int
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class BatchView:
     """A mapping, the batch that an answer is about, and what the function returned (for partial batch
     responses). `visibility_ms` is how long its records stay hidden."""

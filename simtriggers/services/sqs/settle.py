@@ -11,13 +11,13 @@ Source: Amazon SQS API Reference, DeleteMessage and ChangeMessageVisibility.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from ...aws.contracts import Settle
 from ...aws.limits import SQS
 from ...kernel.agenda import Entry
 from ...kernel.codec import to_json
 from ...kernel.effects import Decision, Note, Refused, Wake, Write
+from ...kernel.fixed import fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import errors, receipts
@@ -38,7 +38,7 @@ from .store import BY_SEQ, BY_SEQS, CHANGE_VISIBILITY, DELETE, Found, Parameters
 _LONGEST_MS = 1000 * SQS.visibility_timeout_s.high
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class SettleView:
     """Whether the queue exists, what the command's handles mean (None: this queue never gave it), and the
     messages they are of, by `seq`; those that are no longer in this queue are missing. `fifo`: it is one."""
