@@ -131,7 +131,7 @@ class BatchRunner:
                 more = True
                 break
             seq = entry.seq
-            engine.agenda.pop()
+            engine.agenda.take(entry)
             count += 1
             if entry.at_ms < engine.now_ms and not self._late.admits(
                 entry, now_ms=engine.now_ms, next_seq=engine.agenda.next_seq, seq=seq

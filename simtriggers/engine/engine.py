@@ -137,7 +137,7 @@ class Engine:
         command = entry.command
         kind = type(command)
         # A mapping's batch arrives at its function as a delivery does; what a client asks is no arrival.
-        if self.faults and (kind is Delivery or (kind is Run and command.source)):
+        if (kind is Delivery or (kind is Run and command.source)) and self.faults:
             fault = self.faults.delivery(entry.arn, self.now_ms)
             if fault is not None:
                 return Decision(reply=fault)
@@ -173,10 +173,13 @@ class Engine:
             if not reader.knows_payload(item):
                 execute(_INSERT_PAYLOAD, (item.digest, item.body))
         for write in decision.writes:
+            statement = write.statement
+            if statement.kept:
+                reader.forget_kept(statement.kept)
             if write.many:
-                self.connection.executemany(write.statement.sql, write.rows)
+                self.connection.executemany(statement.sql, write.rows)
             else:
-                execute(write.statement.sql, write.rows)
+                execute(statement.sql, write.rows)
         for arn in decision.touched:
             reader.forget(arn)
         if decision.notes:

@@ -20,6 +20,7 @@ _RESOURCES = "SELECT arn, kind, name, config, revision, created_ms, wired FROM r
 _PAYLOAD = "SELECT body FROM payloads WHERE digest = ?"
 _ABSENT_KEPT = 10_000
 _PAYLOADS_KEPT = 4096
+_ROWS_KEPT = 10_000
 _PAYLOAD_KEPT_SIZE = 64 * 1024
 
 
@@ -34,12 +35,26 @@ class DatabaseReader:
         self._payloads: dict[str, str] = {}
         self._derived: dict[str, Any] = {}
         self._fresh: set[str] = set()
+        self._kept: dict[str, dict[tuple[Any, ...], Row | None]] = {}
         self.now_ms = 0
 
     def one(self, statement: Statement, *params: Any) -> Row | None:
         """The first row of a statement, or None."""
+        if statement.kept:
+            return self._kept_one(statement, params)
         row: Row | None = self._connection.execute(statement.sql, params).fetchone()
         return row
+
+    def _kept_one(self, statement: Statement, params: tuple[Any, ...]) -> Row | None:
+        kept = self._kept.setdefault(statement.kept, {})
+        try:
+            return kept[params]
+        except KeyError:
+            if len(kept) >= _ROWS_KEPT:
+                kept.clear()
+            row: Row | None = self._connection.execute(statement.sql, params).fetchone()
+            kept[params] = row
+            return row
 
     def all(self, statement: Statement, *params: Any) -> list[Row]:
         """All rows of a statement."""
@@ -113,6 +128,10 @@ class DatabaseReader:
                 del self._payloads[old]
         self._payloads[digest] = body
 
+    def forget_kept(self, name: str) -> None:
+        """Rows of this name are being written (see Statement)."""
+        self._kept.pop(name, None)
+
     def forget(self, arn: str) -> None:
         """A resource's row is being written."""
         self._resources.pop(arn, None)
@@ -126,3 +145,4 @@ class DatabaseReader:
         self._payloads.clear()
         self._derived.clear()
         self._fresh.clear()
+        self._kept.clear()

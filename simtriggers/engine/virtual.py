@@ -111,7 +111,8 @@ class VirtualEngine(Engine):
     ) -> None:
         connection = open_memory()
         migrate(connection, services)
-        for index in LOOKUP_INDEXES:  # nobody looks rows up one by one here, and each costs 5% of a run
+        lookups = (index for service in services for index in service.lookup_indexes)
+        for index in (*LOOKUP_INDEXES, *lookups):  # nobody looks rows up one by one here, and each costs 5% of a run
             connection.execute(f"DROP INDEX {index}")
         super().__init__(
             connection,
@@ -282,15 +283,16 @@ class VirtualEngine(Engine):
         """Step the next entry if it is due by `limit_ms`; False when there is none."""
         agenda = self.agenda
         entry = agenda.peek()
-        if self.holds and (entry is None or entry.at_ms > self.now_ms):
+        at_ms = FOREVER_MS if entry is None else entry.at_ms
+        if at_ms > self.now_ms and self.holds:
             assert self._wait_for_real is not None, f"time is held by {self.holds.names()} and nobody waits"
             self._wait_for_real()
             return True
-        if entry is None or entry.at_ms > limit_ms:
+        if entry is None or at_ms > limit_ms:
             return False
-        agenda.pop()
-        if entry.at_ms > self.now_ms:
-            self._set_time(entry.at_ms)
+        agenda.take(entry)
+        if at_ms > self.now_ms:
+            self._set_time(at_ms)
         else:
             self._same_ms += 1
             if self._same_ms > self.same_ms_limit - _SHOWN_STEPS:

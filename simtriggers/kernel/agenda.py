@@ -111,6 +111,11 @@ class Agenda:
                 return entry
         return None
 
+    def take(self, entry: Entry) -> None:
+        """Take out the entry that `peek` has just returned."""
+        heappop(self._heap)
+        self._leave(entry)
+
     def remove(self, entry: Entry) -> None:
         """Take an entry out before its time; does nothing when it has been taken."""
         if entry.seq:

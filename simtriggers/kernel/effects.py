@@ -18,13 +18,18 @@ from .fixed import fixed
 
 
 class Statement:
-    """One named SQL statement. `name` is `service.verb_noun`; it appears in errors and in tests."""
+    """One named SQL statement. `name` is `service.verb_noun`; it appears in errors and in tests.
 
-    __slots__ = ("name", "sql")
+    `kept` names rows that change rarely: what a SELECT of that name finds is remembered until a write of the
+    same name.
+    """
 
-    def __init__(self, name: str, sql: str) -> None:
+    __slots__ = ("kept", "name", "sql")
+
+    def __init__(self, name: str, sql: str, *, kept: str = "") -> None:
         self.name = name
         self.sql = sql
+        self.kept = kept
 
     def __repr__(self) -> str:
         return f"<{self.name}>"

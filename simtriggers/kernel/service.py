@@ -113,7 +113,8 @@ class Service:
     contracts.Restarted command. `payload_columns` are (table, column) pairs that hold payload digests.
     `trims` are statements with one parameter, a time in milliseconds: each deletes records of the past that
     are older, as the trace's retention wants it; never what something may still need. `bookkeeping` are the kinds
-    of its trace rows that are no events to the outside world; the volume `events` leaves them out.
+    of its trace rows that are no events to the outside world; the volume `events` leaves them out. `lookup_indexes`
+    are indexes that only questions about the past use, and retention: a virtual world goes without.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Service:
     payload_columns: Sequence[tuple[str, str]] = ()
     trims: Sequence[Statement] = ()
     bookkeeping: Bookkeeping = field(default_factory=dict)
+    lookup_indexes: Sequence[str] = ()
 
 
 def bookkeeping_of(services: Iterable[Service]) -> Bookkeeping:

@@ -5,11 +5,9 @@ Used for synchronous and asynchronous invocations alike; decides nothing about r
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...aws.contracts import Start
 from ...kernel.effects import Decision, Invoke, Note, Write
-from ...kernel.fixed import fixed
+from ...kernel.fixed import altered, fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import environments, store
@@ -137,7 +135,7 @@ def start_run(
     settings: FunctionSettings = function.config
     granted = environments.grant(slot, function, now_ms=now_ms, ids=ids)
     started = ids.row_id()
-    running = replace(
+    running = altered(
         row,
         state=row.moved("start"),
         runs=row.runs + 1,

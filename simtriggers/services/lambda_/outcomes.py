@@ -5,14 +5,12 @@ Results of unknown or ended invocations, or of another run than the current one,
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...aws import log_lines
 from ...aws.contracts import Ended, PutLogEvents, Ran
 from ...kernel.agenda import Entry
 from ...kernel.codec import decode
 from ...kernel.effects import Call, Caller, Decision, Note, Payload, Reply, Write, payload
-from ...kernel.fixed import fixed
+from ...kernel.fixed import altered, fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import environments, limits, records, store
@@ -77,7 +75,7 @@ def decide_ended(view: EndedView, entry: Entry, *, now_ms: int, ids: Ids) -> Dec
     if row.kind == SYNC:
         _answer(decision, row, outcome, response, lines, cause=noted)
         return decision
-    attempt = replace(view.attempt, response=outcome.document)
+    attempt = altered(view.attempt, response=outcome.document)
     if outcome.ok:
         event_succeeded(decision, attempt, row, cause=noted, now_ms=now_ms, ids=ids)
     else:

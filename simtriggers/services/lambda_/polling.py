@@ -10,14 +10,13 @@ A poll's answer that comes later than the poll shows that the source had nothing
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ...aws.contracts import Poll, Polled, Run
 from ...kernel.agenda import Entry
 from ...kernel.codec import to_json
 from ...kernel.effects import Call, CancelTimer, Decision, Note, Refused, ReplyTo, Timer, Write, payload
-from ...kernel.fixed import fixed
+from ...kernel.fixed import altered, fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import limits, scaling, store
@@ -94,7 +93,7 @@ def decide_polled(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids) -> 
     """Take the records that a poll brought; a mapping that is off lets them go."""
     command: Polled = entry.command
     decision = Decision()
-    answered = replace(view, polling=False)
+    answered = altered(view, polling=False)
     if not view.active:
         if command.records:
             details = {
@@ -114,7 +113,7 @@ def decide_polled(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids) -> 
     if view.scale is not AT_REST:
         since_ms = _polled_ms(entry, now_ms)
         rested = scaling.rested(view.scale, settings.bounds, since_ms=since_ms, now_ms=now_ms, in_flight=view.in_flight)
-        answered = replace(answered, scale=rested)
+        answered = altered(answered, scale=rested)
     fresh = [hold(record, now_ms=now_ms) for record in records]
     proceed(decision, view, answered, fresh, cause=entry.cause, now_ms=now_ms, ids=ids)
     return decision
@@ -150,7 +149,7 @@ def poll_refused(view: MappingView, entry: Entry, *, now_ms: int, ids: Ids) -> D
         "retry_at_ms": now_ms + REFUSED_POLL_DELAY_MS,
     }
     note = Note(ids.row_id(), "PollRefused", entry.arn, entry.arn, entry.cause, details)
-    decision = Decision(writes=[state_write(entry.arn, replace(view, polling=False))], notes=[note])
+    decision = Decision(writes=[state_write(entry.arn, altered(view, polling=False))], notes=[note])
     if view.active:
         again = Timer(POLL_TIMER, now_ms + REFUSED_POLL_DELAY_MS, PollAgain(), note.id, background=True)
         decision.effects.append(again)
@@ -213,7 +212,7 @@ def proceed(
         polling = True
     before = (stored.polling, stored.window_end_ms, stored.scale)
     if not stored.known or (polling, window_end, scale) != before:
-        after = replace(state, polling=polling, window_end_ms=window_end, scale=scale)
+        after = altered(state, polling=polling, window_end_ms=window_end, scale=scale)
         decision.writes.append(state_write(settings.arn, after))
 
 

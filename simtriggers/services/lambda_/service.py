@@ -26,7 +26,7 @@ SERVICE = Service(
         Refused: Rule(settling.view_answer, settling.decide_refused),
         RetryBatch: Rule(settling.view_retry_batch, settling.decide_retry_batch),
     },
-    migrations=(store.MIGRATION_1, store.MIGRATION_2),
+    migrations=(store.MIGRATION_1, store.MIGRATION_2, store.MIGRATION_3),
     parsers={settings.FUNCTION: settings.parse_function, settings.MAPPING: settings.parse_mapping},
     describe=resources.describe,
     restarted=Rule(functions.view_restarted, functions.decide_restarted),

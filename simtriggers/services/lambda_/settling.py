@@ -8,13 +8,12 @@ that reports them itself. Source: AWS Lambda Developer Guide, "Handling errors f
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from ...aws.contracts import Ran, Settle
 from ...kernel.agenda import Entry
 from ...kernel.effects import Call, Decision, Note, Refused, Timer, Write
-from ...kernel.fixed import fixed
+from ...kernel.fixed import altered, fixed
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import limits, scaling, store
@@ -185,7 +184,7 @@ def _next(decision: Decision, mapping: MappingView, errors: str, *, cause: int, 
     wrong, fewer batches may be in flight from now on."""
     if not mapping.active:
         return
-    freed = replace(mapping, in_flight=mapping.in_flight - 1)
+    freed = altered(mapping, in_flight=mapping.in_flight - 1)
     if not errors:
         proceed(decision, mapping, freed, [], cause=cause, now_ms=now_ms, ids=ids)
         return
@@ -196,4 +195,4 @@ def _next(decision: Decision, mapping: MappingView, errors: str, *, cause: int, 
 def _backed_off(mapping: MappingView, now_ms: int) -> MappingView:
     """The mapping with one batch less that may be in flight, as long as its bounds allow."""
     assert mapping.resource is not None
-    return replace(mapping, scale=scaling.backed_off(mapping.scale, mapping.resource.config.bounds, now_ms))
+    return altered(mapping, scale=scaling.backed_off(mapping.scale, mapping.resource.config.bounds, now_ms))

@@ -107,6 +107,15 @@ ALTER TABLE lambda_mappings ADD COLUMN allowed INTEGER;
 ALTER TABLE lambda_mappings ADD COLUMN growing_ms INTEGER;
 """
 
+MIGRATION_3 = """
+-- The idle environment that was used last is then the first entry, and nothing has to be sorted.
+DROP INDEX lambda_environments_idle;
+CREATE INDEX lambda_environments_idle ON lambda_environments (function_arn, revision, last_used_ms DESC)
+    WHERE state = 'idle';
+-- Asked for when a function is removed, and kept up with every invocation.
+DROP INDEX lambda_invocations_by_function;
+"""
+
 
 def put_resource(arn: str, command: PutResource, now_ms: int) -> Write:
     """The write of a function's or a mapping's row; the decision that holds it names the ARN in `touched`."""
@@ -179,10 +188,10 @@ SELECT_SLOT = Statement(
     "lambda.select_slot",
     "SELECT a.incarnation, a.reserved_total,"
     " (SELECT count(*) FROM lambda_environments WHERE pool = ? AND state = 'busy'),"
-    " e.environment_id, e.cold, e.log_stream FROM lambda_account a LEFT JOIN"
-    " (SELECT environment_id, cold, log_stream FROM lambda_environments"
+    " e.environment_id, e.cold, e.log_stream FROM lambda_account a LEFT JOIN lambda_environments e"
+    " ON e.environment_id = (SELECT environment_id FROM lambda_environments"
     " WHERE function_arn = ? AND revision = ? AND state = 'idle' AND last_used_ms >= ?"
-    " ORDER BY last_used_ms DESC, environment_id LIMIT 1) e ORDER BY a.id",
+    " ORDER BY last_used_ms DESC, environment_id LIMIT 1) ORDER BY a.id",
 )
 INSERT_ENVIRONMENT = Statement(
     "lambda.insert_environment",

@@ -16,4 +16,5 @@ SERVICE = Service(
     },
     migrations=(store.MIGRATION_1,),
     trims=(store.TRIM,),
+    lookup_indexes=store.LOOKUP_INDEXES,
 )

@@ -20,6 +20,8 @@ CREATE INDEX log_events_by_request ON log_events (request_id, seq);
 CREATE INDEX log_events_by_time ON log_events (at_ms);
 """
 
+LOOKUP_INDEXES = ("log_events_by_group", "log_events_by_request", "log_events_by_time")
+
 INSERT = Statement(
     "logs.put_log_events",
     "INSERT INTO log_events (log_group, stream, at_ms, request_id, message) VALUES (?, ?, ?, ?, ?)",

@@ -31,7 +31,7 @@ KEY_LIMIT = 1024
 @fixed
 class NewObject:
     """What the object's row will hold, beside its key. `blob` is its content if that is bytes which the
-    database keeps; `event` is the one that it raises."""
+    database keeps; `event` is the one that it raises. `plain`: all that has a default here has it."""
 
     size: int
     etag: str
@@ -45,6 +45,7 @@ class NewObject:
     copy: str = ""
     blob: bytes | None = None
     event: str = CREATED_PUT
+    plain: bool = False
 
 
 def view_put(read: Reader, entry: Entry) -> Spot:
@@ -74,8 +75,8 @@ def decide_put(view: Spot, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     place = "file" if file is not None else "none" if body is None else "database"
     digest = None if kept is None else kept.digest
     given, event = command.properties, CREATED_BY[command.operation]
-    if file is None and given is None and blob is None and event == CREATED_PUT:
-        new = NewObject(command.size, command.etag, command.content_type, place, digest)
+    if file is None and given is None and blob is None and not command.copy and event == CREATED_PUT:
+        new = NewObject(command.size, command.etag, command.content_type, place, digest, plain=True)
     else:
         new = NewObject(
             command.size,
@@ -170,11 +171,12 @@ def make_object(work: Work, key: str, row: tuple[Any, ...] | None, new: NewObjec
         keep_or_replace(work, key, versioning)
     elif row is not None:
         drop_content(work, key, row)
-    values = (
-        arn, key, new.size, new.etag, mark, work.now_ms, new.content_type, new.place, new.body,
-        new.inode, new.mtime_ns, note.id, version_id, new.storage_class, new.more, new.copy,
-    )  # fmt: skip
-    decision.writes.append(Write(store.PUT_OBJECT, values))
+    content = (arn, key, new.size, new.etag, mark, work.now_ms, new.content_type, new.place, new.body)
+    if new.plain and not version_id:
+        decision.writes.append(Write(store.PUT_PLAIN, (*content, note.id)))
+    else:
+        rest = (new.inode, new.mtime_ns, note.id, version_id, new.storage_class, new.more, new.copy)
+        decision.writes.append(Write(store.PUT_OBJECT, (*content, *rest)))
     if new.blob is not None:
         decision.writes.append(Write(store.PUT_BLOB, (arn, key, version_id, new.blob)))
     publish(work, note, Happening(new.event, key, new.size, new.etag, mark, version_id), request)

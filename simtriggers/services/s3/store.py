@@ -123,18 +123,21 @@ SET_SEQUENCER = Statement(
     "s3.set_sequencer", "UPDATE s3_buckets SET sequencer_ms = ?, sequencer_count = ? WHERE bucket = ?"
 )
 SET_SCANNED = Statement("s3.set_scanned", "UPDATE s3_buckets SET scanned_folder = ? WHERE bucket = ?")
-PUT_OBJECT = Statement(
-    "s3.put_object",
+_PUT = (
     "INSERT INTO s3_objects (bucket, key, size, etag, sequencer, last_modified_ms, content_type, place, body,"
-    " inode, mtime_ns, cause, version_id, storage_class, more, copy)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " inode, mtime_ns, cause, version_id, storage_class, more, copy) VALUES ({})"
     " ON CONFLICT (bucket, key) DO UPDATE SET size = excluded.size, etag = excluded.etag,"
     " sequencer = excluded.sequencer, last_modified_ms = excluded.last_modified_ms,"
     " content_type = excluded.content_type, place = excluded.place, body = excluded.body,"
     " inode = excluded.inode, mtime_ns = excluded.mtime_ns, cause = excluded.cause,"
     " version_id = excluded.version_id, storage_class = excluded.storage_class, more = excluded.more,"
-    " copy = excluded.copy",
+    " copy = excluded.copy"
 )
+PUT_OBJECT = Statement("s3.put_object", _PUT.format("?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"))
+PUT_PLAIN = Statement(
+    "s3.put_plain_object", _PUT.format("?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, '', 'STANDARD', '', ''")
+)
+"""An object that is a text and nothing more, as most are."""
 DELETE_OBJECT = Statement("s3.delete_object", "DELETE FROM s3_objects WHERE bucket = ? AND key = ?")
 PUT_BLOB = Statement(
     "s3.put_blob",

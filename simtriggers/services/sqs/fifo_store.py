@@ -59,6 +59,7 @@ SET_SEQUENCE = Statement(
     "sqs.set_sequence",
     "INSERT INTO sqs_queues (queue, last_sequence) VALUES (?, ?)"
     " ON CONFLICT (queue) DO UPDATE SET last_sequence = excluded.last_sequence",
+    kept="sqs.state",
 )
 SET_DELAY = Statement(
     "sqs.set_delay",

@@ -12,7 +12,6 @@ queues"; Amazon SQS API Reference, ReceiveMessage.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from ...aws.contracts import Poll, Polled, Record
@@ -20,7 +19,7 @@ from ...aws.limits import SQS
 from ...kernel.agenda import Entry
 from ...kernel.codec import to_json
 from ...kernel.effects import PARKED, Decision, Note, Park, Refused, Timer, Wake, Write
-from ...kernel.fixed import fixed
+from ...kernel.fixed import altered, fixed
 from ...kernel.ids import Ids
 from . import errors, receipts
 from .commands import ExpireMessages, Message, ReceiveMessage, ReceiveResult
@@ -88,7 +87,7 @@ def decide_receive(view: ReceiveView, entry: Entry, *, now_ms: int, ids: Ids) ->
         if messages and command.receive_request_attempt_id is not None:
             _remember(decision, entry, messages, now_ms + hide_ms, now_ms=now_ms)
     else:
-        _wait(decision, view, entry, replace(command, until_ms=until_ms), until_ms, now_ms=now_ms)
+        _wait(decision, view, entry, altered(command, until_ms=until_ms), until_ms, now_ms=now_ms)
     return decision
 
 
@@ -120,7 +119,7 @@ def decide_poll(view: ReceiveView, entry: Entry, *, now_ms: int, ids: Ids) -> De
 
     fitting = _within_payload(view.candidates, settings.redrive)
     if fitting is not view.candidates:
-        view = replace(view, candidates=fitting)
+        view = altered(view, candidates=fitting)
     decision, records = _receive(view, entry, wanted(command), hide_ms, shape, now_ms=now_ms, ids=ids)
     if records or (command.until_ms is not None and command.until_ms <= now_ms):
         decision.reply = Polled(tuple(records))

@@ -33,7 +33,7 @@ from .commands import (
 from .config import QueueSettings
 from .fifo_store import FORGET_OLD_SENDS, INSERT_FIFO, REMEMBER, SEEN, SET_SEQUENCE, Seen
 from .sequence import content_id, is_id, sequence_number
-from .store import INSERT, SET_SWEEP, STATE
+from .store import INSERT, INSERT_PLAIN, SET_SWEEP, STATE
 
 RETENTION_TIMER = "retention"
 DEFAULT_SENDER_ID = "AIDASIMTRIGGERSSENDER"
@@ -288,33 +288,28 @@ def _send(
     size = content.size_of(message.body, message.message_attributes)
     details = _details(message, attributes, digest, size, now_ms + delay_ms if delay_ms else None, sender_id)
     note = Note(ids.row_id(), "MessageSent", entry.arn, message_id, entry.cause, details)
-    row = (
-        entry.arn,
-        message_id,
-        template,
-        filling,
-        size,
-        to_json(attributes) if attributes else None,
-        message.system_attributes[0][2] if message.system_attributes else None,
-        md5,
-        md5_of_attributes,
-        sender_id,
-        now_ms,
-        now_ms + delay_ms,
-        note.id,
-        message.message_group_id,
-    )
+    visible_ms, group = now_ms + delay_ms, message.message_group_id
     number_text: str | None = None
-    if fifo is None or key is None:
-        decision.writes.append(Write(INSERT, row))
+    if not attributes and group is None and filling is None and not message.system_attributes:
+        plain = (entry.arn, message_id, digest, size, md5, sender_id, now_ms, visible_ms, note.id)
+        decision.writes.append(Write(INSERT_PLAIN, plain))
     else:
-        number_ = fifo.accept(decision, key, message_id, note.id, now_ms=now_ms)
-        number_text = details["sequence_number"] = sequence_number(number_)
-        decision.writes.append(Write(INSERT_FIFO, (*row, key[0], number_)))
+        kept = to_json(attributes) if attributes else None
+        header = message.system_attributes[0][2] if message.system_attributes else None
+        row = (
+            entry.arn, message_id, template, filling, size, kept, header, md5, md5_of_attributes, sender_id,
+            now_ms, visible_ms, note.id, group,
+        )  # fmt: skip
+        if fifo is None or key is None:
+            decision.writes.append(Write(INSERT, row))
+        else:
+            number_ = fifo.accept(decision, key, message_id, note.id, now_ms=now_ms)
+            number_text = details["sequence_number"] = sequence_number(number_)
+            decision.writes.append(Write(INSERT_FIFO, (*row, key[0], number_)))
     decision.notes.append(note)
     # A poll is needed for one message only; when it is delayed, every waiting poll may be the one
     # that is still there when the delay ends.
-    decision.effects.append(Wake(entry.arn, WAKE_ALL, now_ms + delay_ms) if delay_ms else Wake(entry.arn))
+    decision.effects.append(Wake(entry.arn, WAKE_ALL, visible_ms) if delay_ms else Wake(entry.arn))
     return SendResult(message_id, md5, md5_of_attributes, md5_of_system, number_text)
 
 

@@ -219,7 +219,9 @@ BY_SEQS = Statement(
     " WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq",
 )
 STATE = Statement(
-    "sqs.select_state", "SELECT sweep_ms, purged_ms, last_sequence FROM sqs_queues WHERE queue = ? ORDER BY queue"
+    "sqs.select_state",
+    "SELECT sweep_ms, purged_ms, last_sequence FROM sqs_queues WHERE queue = ? ORDER BY queue",
+    kept="sqs.state",
 )
 COUNTS = Statement(
     "sqs.count_messages",
@@ -258,6 +260,12 @@ INTO = (
 )
 """The beginning of what adds a message; a FIFO queue has more columns."""
 INSERT = Statement("sqs.insert_message", INTO + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)")
+INSERT_PLAIN = Statement(
+    "sqs.insert_plain_message",
+    "INSERT INTO sqs_messages (queue, message_id, payload, size, md5_of_body, sender_id, sent_ms, visible_ms,"
+    " receive_count, receives_before, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?)",
+)
+"""A message with neither attributes nor a group, as most are: each NULL that is bound costs a third of a µs."""
 HIDE = Statement(
     "sqs.hide_message",
     "UPDATE sqs_messages SET visible_ms = ?, receive_count = ?, first_received_ms = ?, received_ms = ?,"
@@ -277,13 +285,15 @@ SET_SWEEP = Statement(
     "sqs.set_sweep",
     "INSERT INTO sqs_queues (queue, sweep_ms) VALUES (?, ?)"
     " ON CONFLICT (queue) DO UPDATE SET sweep_ms = excluded.sweep_ms",
+    kept="sqs.state",
 )
 SET_PURGED = Statement(
     "sqs.set_purged",
     "INSERT INTO sqs_queues (queue, purged_ms) VALUES (?, ?)"
     " ON CONFLICT (queue) DO UPDATE SET purged_ms = excluded.purged_ms",
+    kept="sqs.state",
 )
-FORGET_STATE = Statement("sqs.forget_state", "DELETE FROM sqs_queues WHERE queue = ?")
+FORGET_STATE = Statement("sqs.forget_state", "DELETE FROM sqs_queues WHERE queue = ?", kept="sqs.state")
 
 # --- what must always hold ----------------------------------------------------------------------
 
