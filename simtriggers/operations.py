@@ -17,6 +17,7 @@ from .aws.contracts import Ran, Run
 from .aws.digests import Attribute
 from .errors import AwsFault, UserError
 from .kernel.effects import Payload, Refused, payload
+from .kernel.fixed import fixed
 from .services.s3 import commands as s3
 from .services.s3 import requests as s3more
 from .services.sqs import commands as sqs
@@ -28,7 +29,7 @@ MessageAttributes = Mapping[str, Any]
 `{"tenant": "acme", "count": 3, "raw": b"..."}`. The text of a BinaryValue is base64."""
 
 
-@dataclass(frozen=True, slots=True)
+@fixed
 class Operation(Generic[T]):
     """One request. `payloads` are texts that must be stored with it; `read` turns the reply into a result."""
 

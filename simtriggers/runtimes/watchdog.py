@@ -6,6 +6,7 @@ or when a test's own timeout has taken it) there is no watchdog.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # getsignal without 5 µs of search for an enum
 import signal
 import threading
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class Watchdog:
 
     def look(self) -> None:
         """See whether the signal is still ours; under a debugger it is left alone."""
-        self._ours = self._taken and not debugged() and signal.getsignal(signal.SIGALRM) is _on_alarm
+        self._ours = self._taken and not debugged() and _signal.getsignal(signal.SIGALRM) is _on_alarm
 
     def arm(self) -> None:
         """A handler runs from now on."""

@@ -51,7 +51,7 @@ from .fifo_store import (
 from .selection import ready
 from .send import RETENTION_TIMER, WAKE_ALL
 from .sequence import sequence_number
-from .store import COUNTS, DELETE, SET_SWEEP, STATE, VISIBLE, Candidate
+from .store import COUNTS, DELETE, SET_SWEEP, STATE, VISIBLE, Candidate, candidates
 
 RUNNING, COMPLETED, CANCELLING, CANCELLED, FAILED = "RUNNING", "COMPLETED", "CANCELLING", "CANCELLED", "FAILED"
 TRANSITIONS: Mapping[tuple[str, str], str] = {
@@ -301,7 +301,7 @@ def view_move(read: Reader, entry: Entry) -> MoveView:
         found = ready(read, entry.arn, count + 1, expired_ms, None)[0]
     else:
         rows = read.all(VISIBLE, entry.arn, -1, -1, read.now_ms, expired_ms, count + 1)
-        found = list(map(Candidate._make, rows))
+        found = candidates(read, rows)
     found = [message for message in found if message.seq <= task.last_seq]
     messages = tuple(found[:count])
     arns = dict.fromkeys(task.destination or message.dead_letter_source for message in messages)

@@ -37,7 +37,7 @@ from .fifo_store import (
     VISIBLE_OF_TENANT,
     VISIBLE_UNGROUPED,
 )
-from .store import IN_FLIGHT, NEXT_VISIBLE, STATE, VISIBLE, Candidate
+from .store import IN_FLIGHT, NEXT_VISIBLE, STATE, VISIBLE, Candidate, candidates
 
 MOST_CANDIDATES = 1000
 """So many messages one receive looks at, beyond those it returns: it moves no more than that, and the
@@ -146,7 +146,7 @@ def _page_through(
         page = min(count - live, _PAGE)
         rows = read.all(statement, queue, *after, read.now_ms, expired_ms, *more_params, page)
         more = len(rows) == page
-        for row in map(Candidate._make, rows):
+        for row in candidates(read, rows):
             found.append(row)
             if redrive is None or not is_exhausted(row, redrive):
                 live += 1
@@ -200,7 +200,7 @@ def _of_group(
     while live < count and len(found) < count + MOST_CANDIDATES:
         page = min(count - live, _PAGE)
         rows = read.all(OF_GROUP, queue, group, last, expired_ms, page)
-        for message in map(Candidate._make, rows):
+        for message in candidates(read, rows):
             if message.visible_ms > read.now_ms:
                 return found
             found.append(message)
@@ -220,7 +220,7 @@ def _repeated(read: Reader, entry: Entry) -> tuple[tuple[tuple[Candidate, str], 
     if row is None:
         return (), 0
     known = {seq: (handle, visible_ms) for seq, handle, visible_ms in json.loads(row[0])}
-    messages = list(map(Candidate._make, read.all(RECEIVED, to_json(list(known)), entry.arn)))
+    messages = candidates(read, read.all(RECEIVED, to_json(list(known)), entry.arn))
     for message in messages:
         handle, visible_ms = known[message.seq]
         receipt = receipts.read(entry.arn, handle)

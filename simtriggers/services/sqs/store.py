@@ -12,10 +12,11 @@ of its return. That is one walk along an index, however many messages wait. A st
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ...kernel.effects import SUBSTITUTE, Statement
-from ...kernel.service import Invariant
+from ...kernel.service import Invariant, Reader, Row
 
 MIGRATIONS = (
     """
@@ -184,14 +185,22 @@ _BODY = f"CASE WHEN m.filling IS NULL THEN p.body ELSE replace(p.body, char({ord
 """The body of a message; of one that fills a template see kernel.effects.filled."""
 
 CANDIDATES = (
-    f"SELECT m.seq, m.message_id, {_BODY}, m.size, m.attributes, m.trace_header, m.md5_of_body,"
+    "SELECT m.seq, m.message_id, CASE WHEN m.filling IS NULL THEN m.payload ELSE m.payload || '~' || m.filling END,"
+    " m.size, m.attributes, m.trace_header, m.md5_of_body,"
     " m.md5_of_attributes, m.sender_id, m.sent_ms, m.visible_ms, m.receive_count, m.receives_before,"
     " m.first_received_ms, m.dead_letter_source, m.cause,"
     " (SELECT max(seq) FROM sqs_messages) - (SELECT min(seq) FROM sqs_messages) + 1,"
     " m.group_id, m.deduplication_id, m.sequence"
-    " FROM sqs_messages AS m CROSS JOIN payloads AS p ON p.digest = m.payload"
+    " FROM sqs_messages AS m"
 )
-"""The columns of Candidate; a WHERE follows."""
+"""The columns of Candidate with the body's digest in place of the body; a WHERE follows."""
+
+
+def candidates(read: Reader, rows: Iterable[Row]) -> list[Candidate]:
+    """What rows of CANDIDATES stand for. Bodies are read one by one: those of late are still in memory."""
+    payload = read.payload
+    return [Candidate(row[0], row[1], payload(row[2]), *row[3:]) for row in rows]
+
 
 VISIBLE = Statement(
     "sqs.select_visible",

@@ -39,7 +39,7 @@ from .store import (
 
 SWEEP_AT_MOST = 1000
 SWEEP_INTERVAL_MS = 1000
-_FIRST_LOOK = 16
+_FIRST_LOOK = 4
 
 
 # --- purging ------------------------------------------------------------------------------------
