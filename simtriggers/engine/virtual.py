@@ -27,7 +27,7 @@ from .database import open_memory
 from .engine import Engine
 from .faults import FaultPlan
 from .router import Router
-from .schema import LOOKUP_INDEXES, migrate
+from .schema import migrate
 
 DAY_MS = 86_400_000
 MOST_ACTS = 20_000
@@ -112,7 +112,7 @@ class VirtualEngine(Engine):
         connection = open_memory()
         migrate(connection, services)
         lookups = (index for service in services for index in service.lookup_indexes)
-        for index in (*LOOKUP_INDEXES, *lookups):  # nobody looks rows up one by one here, and each costs 5% of a run
+        for index in lookups:  # nobody looks rows up one by one here, and each costs 5% of a run
             connection.execute(f"DROP INDEX {index}")
         super().__init__(
             connection,

@@ -22,6 +22,14 @@ from ..kernel.trace import TraceRow, select
 BATCH_STARTED = "BatchStarted"
 _MARGIN_MS = 1000
 
+_LOOKUP = (
+    "CREATE TEMP TABLE IF NOT EXISTS lookup (id INTEGER PRIMARY KEY, subject TEXT NOT NULL, cause INTEGER NOT NULL)",
+    "INSERT INTO temp.lookup SELECT id, subject, cause FROM trace"
+    " WHERE id > coalesce((SELECT max(id) FROM temp.lookup), 0) ORDER BY id",
+    "CREATE INDEX IF NOT EXISTS temp.lookup_by_subject ON lookup (subject)",
+    "CREATE INDEX IF NOT EXISTS temp.lookup_by_cause ON lookup (cause)",
+)
+
 
 class Book(Protocol):
     """What explanations ask of a trace."""
@@ -165,10 +173,15 @@ def _row(found: dict[str, Any], texts: dict[str, str], place: str) -> TraceRow:
 
 
 class StateBook:
-    """The trace inside a state file. `close` gives the file back."""
+    """The trace inside a state file. `close` gives the file back.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    `lookup`: the first question makes an index in a temporary table, since the file has none. Without it (the
+    database of a virtual run, in the middle of its transaction) rows are searched one by one.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, lookup: bool = True) -> None:
         self._connection = connection
+        self._lookup = lookup
 
     @classmethod
     def open(cls, path: Path) -> StateBook:
@@ -179,7 +192,7 @@ class StateBook:
                 fix="start the project with `simtriggers up`, or name a file with --state or --trace",
             )
         try:
-            connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
+            connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, isolation_level=None)
             connection.execute("SELECT id, at_ms, kind, arn, subject, cause, details FROM trace LIMIT 1").fetchone()
         except sqlite3.Error as error:
             raise UserError(f"{path} is not a state file of simtriggers: {error}") from None
@@ -212,11 +225,22 @@ class StateBook:
 
     def about(self, subject: str) -> list[TraceRow]:
         """The rows with that subject, in order."""
-        return list(self._select("subject = ?", subject))
+        return self._look_up("subject", subject)
 
     def caused_by(self, row_id: int) -> list[TraceRow]:
         """The rows whose cause is that row, in order."""
-        return list(self._select("cause = ?", row_id))
+        return self._look_up("cause", row_id)
+
+    def _look_up(self, column: str, wanted: str | int) -> list[TraceRow]:
+        if not self._lookup:
+            return list(self._select(f"{column} = ?", wanted))
+        self._index()
+        return list(self._select(f"id IN (SELECT id FROM temp.lookup WHERE {column} = ?)", wanted))
+
+    def _index(self) -> None:
+        """Make the index, or bring it up to date."""
+        for statement in _LOOKUP:
+            self._connection.execute(statement)
 
     def batches_with(self, received: TraceRow) -> list[TraceRow]:
         """The batches that hold the record: they start before it is visible again. Of a message in a trace of
@@ -250,8 +274,11 @@ class StateBook:
 
     def subjects(self, prefix: str) -> list[str]:
         """Up to 10 subjects that begin with `prefix`, sorted."""
+        table = "temp.lookup" if self._lookup else "trace"
+        if self._lookup:
+            self._index()
         rows = self._connection.execute(
-            "SELECT DISTINCT subject FROM trace WHERE subject >= ? AND subject < ? ORDER BY subject LIMIT 10",
+            f"SELECT DISTINCT subject FROM {table} WHERE subject >= ? AND subject < ? ORDER BY subject LIMIT 10",
             (prefix, prefix + "\U0010ffff"),
         )
         return [subject for (subject,) in rows if subject]

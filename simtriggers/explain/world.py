@@ -65,7 +65,7 @@ class World:
         now_ms: int | None = None,
         due: Mapping[tuple[str, str], int] | None = None,
     ) -> None:
-        self.book = StateBook(connection)
+        self.book = StateBook(connection, lookup=now_ms is None)
         self._connection = connection
         self._now_ms = now_ms
         self._due = due
