@@ -49,6 +49,8 @@ class Outcome:
     invokes: list[Work] = field(default_factory=list)
     rows: list[tuple[int, Note]] = field(default_factory=list)
     more: bool = False
+    back: list[Submitted] = field(default_factory=list)
+    """Commands that the budget did not reach: nothing is known of them yet, and the next batch takes them."""
 
 
 class BatchRunner:
@@ -121,8 +123,11 @@ class BatchRunner:
     def _one_transaction(self, submitted: list[Submitted], *, limit: int | None) -> Outcome:
         engine = self._engine
         self._begin()
-        for item in submitted:
-            engine.agenda.push(Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to))
+        entries = [
+            Entry(engine.now_ms, item.priority, item.arn, item.command, item.cause, item.reply_to) for item in submitted
+        ]
+        for each in entries:
+            engine.agenda.push(each)
         ends = time.perf_counter() + BUDGET_S
         count = 0
         more = False
@@ -138,9 +143,18 @@ class BatchRunner:
             ):
                 continue
             engine.step(entry)
-        if not more:
+        back: list[Submitted] = []
+        if more:
+            # To store what nobody was told of, and to delete it a batch later, would cost a fifth of its step.
+            for item, each in zip(submitted, entries, strict=True):
+                if each.seq:
+                    engine.agenda.remove(each)
+                    back.append(item)
+        else:
             self._late.forget()
-        return self._commit(more)
+        outcome = self._commit(more)
+        outcome.back = back
+        return outcome
 
     def _one_by_one(self, submitted: list[Submitted]) -> Outcome:
         engine = self._engine

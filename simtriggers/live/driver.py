@@ -340,6 +340,7 @@ class LiveEngine:
             return
         self._crash.passed("after_commit")
         self._commits_since_checkpoint += 1
+        self._inbox[:0] = outcome.back
         self._let_out(outcome, handlers)
         if not outcome.more:
             self._kept(clock_ms)
