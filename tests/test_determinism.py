@@ -4,10 +4,13 @@ and the clock, and raise."""
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from simtriggers.engine import virtual
+from simtriggers.engine.database import open_memory
 from simtriggers.scenario import runner
 from tests.test_golden import FILES, SCENARIOS, run_test_command, split
 
@@ -84,3 +87,20 @@ def test_every_scenario_holds_under_other_orders_and_seeds(file: Path) -> None:
         allowed = MAY_DIFFER.get(file.parent.name, "nothing")
         failed = [text for text in result.failures if allowed not in text]
         assert failed == [], f"--seed {number} --shuffle-ties {number}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.parent.name)
+def test_no_rows_are_taken_in_an_order_that_sqlite_chose(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every SELECT has an order of its own: SQLite turns round those that have none, and nothing changes."""
+    expected = "".join(runner.run(file).trace_lines())
+
+    def turned_round() -> sqlite3.Connection:
+        connection = open_memory()
+        connection.execute("PRAGMA reverse_unordered_selects = ON")
+        return connection
+
+    monkeypatch.setattr(virtual, "open_memory", turned_round)
+    result = runner.run(file)
+    turned = result.simulation.engine.connection.execute("PRAGMA reverse_unordered_selects").fetchone()
+    assert turned == (1,)
+    assert "".join(result.trace_lines()) == expected

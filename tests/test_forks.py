@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from simtriggers.engine import virtual
 from simtriggers.engine.again import NotRepeatable
 from simtriggers.engine.faults import FaultPlan, HandlerFault
 from simtriggers.engine.snapshots import NotQuiet
-from simtriggers.errors import AwsFault
+from simtriggers.errors import AwsFault, RunLimit
 from simtriggers.runtimes.http import HttpStub, StubbedResponse
 from simtriggers.simulation import Simulation
 from tests.simulated import kinds, trace_text, world
@@ -59,6 +60,18 @@ def test_a_fork_in_the_middle_is_the_same_world(at: str, ties: int | None) -> No
         assert go_on(sim) == forked
         assert forked.startswith(so_far)
         assert "one minute" in forked
+
+
+def test_the_watchdog_stays_with_the_world_that_goes_on(tmp_path: Path) -> None:
+    """Both share one signal: the end of the fork must not leave a handler of the other to compute for ever."""
+    before = signal.getsignal(signal.SIGALRM)
+    with world(handlers(tmp_path, "    while True: pass\n"), folder=tmp_path) as sim:
+        sim.fork().close()
+        assert signal.getsignal(signal.SIGALRM) is not before
+        sim.runtimes.inline.watchdog.limit_s = 0.2
+        with pytest.raises(RunLimit, match="function 'f' has computed for"):
+            sim.invoke("f")
+    assert signal.getsignal(signal.SIGALRM) is before
 
 
 def test_both_go_on_independently() -> None:

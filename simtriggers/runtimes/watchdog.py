@@ -1,7 +1,8 @@
 """Stops a handler that computes for ever in the engine's own process: SIGALRM, of real time.
 
 A greenlet cannot be ended from outside. Where the signal cannot be had (outside the main thread, on Windows,
-or when a test's own timeout has taken it) there is no watchdog.
+or when a test's own timeout has taken it) there is no watchdog. Several worlds share the signal; the last one
+that ends gives it back.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from .active import debugged
 
 _AGAIN_S = 1.0
 _ring: list[Callable[[], None]] = []
+_watching: list[Watchdog] = []
+_earlier: list[Any] = []
 
 
 def _on_alarm(signum: int, frame: Any) -> None:
@@ -31,14 +34,15 @@ class Watchdog:
         self.limit_s = limit_s
         self._taken = False
         self._ours = False
-        self._earlier: Any = signal.SIG_DFL
         if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
             return
         earlier = signal.getsignal(signal.SIGALRM)
         if earlier in (signal.SIG_DFL, signal.SIG_IGN, _on_alarm):
-            signal.signal(signal.SIGALRM, _on_alarm)
-            self._earlier = signal.SIG_DFL if earlier is _on_alarm else earlier
+            if earlier is not _on_alarm:
+                signal.signal(signal.SIGALRM, _on_alarm)
+                _earlier[:] = [earlier]
             self._taken = True
+            _watching.append(self)
             _ring[:] = [bark]
 
     def look(self) -> None:
@@ -56,7 +60,9 @@ class Watchdog:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def release(self) -> None:
-        """Give the signal back."""
-        if self._taken and signal.getsignal(signal.SIGALRM) is _on_alarm:
-            signal.signal(signal.SIGALRM, self._earlier)
+        """Give the signal back, unless another world has it too."""
+        if self._taken:
+            _watching.remove(self)
+            if not _watching and signal.getsignal(signal.SIGALRM) is _on_alarm:
+                signal.signal(signal.SIGALRM, _earlier[0])
         self._taken = self._ours = False
