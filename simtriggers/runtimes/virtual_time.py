@@ -23,7 +23,7 @@ from typing import Any
 import _time_machine  # type: ignore[import-not-found]
 import time_machine
 
-from . import active, chance
+from . import active, chance, locks
 from .bootstrap.lambda_runtime import guard_botocore
 
 _real_sleep = time.sleep
@@ -201,4 +201,5 @@ def install() -> None:
     init = popen_init(subprocess.Popen.__init__, lambda: active.active() is not None)
     subprocess.Popen.__init__ = init  # type: ignore[method-assign]
     chance.install(_replace)
+    locks.install(_replace)
     guard_botocore(active.refuses_network)
