@@ -19,6 +19,7 @@ from tests.simulated import world
 BOOKKEEPING = bookkeeping_of(SERVICES)
 PROJECT = """
 buckets:
+  seen: {eventbridge: true}
   store: {notifications: [{queue: work, prefix: in/}]}
   told: {notifications: [{topic: news}]}
 queues:
@@ -30,6 +31,7 @@ queues:
 topics:
   news: {subscriptions: [{queue: results}, {queue: picky, filter_policy: {kind: [never]}}]}
 functions:
+  told: {handler: app.echo, triggers: [{event_bridge_rule: {source: [aws.s3]}}, {event_bridge_rule: {source: ["no"]}}]}
   echo: {handler: app.echo, triggers: [{sqs: work}, {schedule: "rate(10 minutes)", rate_starts: at_once}]}
   chosen: {handler: app.echo, triggers: [{sqs: picky, filter_criteria: [{body: {want: [1]}}]}]}
   broken:
@@ -45,6 +47,7 @@ def story(sim: Simulation) -> None:
         sim.bucket("store").put(f"in/{number}", "x")
     sim.bucket("store").put("out/1", "x")
     sim.bucket("told").put("1", "x")
+    sim.bucket("seen").put("1", "x")
     sim.queue("picky").send_batch([SendEntry("a", '{"want": 1}'), SendEntry("b", '{"want": 2}')])
     sim.queue("ring").send("fails for ever")
     sim.invoke("broken", {"depth": 0}, invocation_type="Event")

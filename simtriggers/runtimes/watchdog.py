@@ -10,6 +10,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # getsignal without 5 µs of search for an enum
 import signal
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from .active import debugged
 
 _AGAIN_S = 1.0
 _ring: list[Callable[[], None]] = []
-_watching: list[Watchdog] = []
+_watching: weakref.WeakSet[Watchdog] = weakref.WeakSet()
 _earlier: list[Any] = []
 
 
@@ -42,7 +43,7 @@ class Watchdog:
                 signal.signal(signal.SIGALRM, _on_alarm)
                 _earlier[:] = [earlier]
             self._taken = True
-            _watching.append(self)
+            _watching.add(self)
             _ring[:] = [bark]
 
     def look(self) -> None:
@@ -62,7 +63,7 @@ class Watchdog:
     def release(self) -> None:
         """Give the signal back, unless another world has it too."""
         if self._taken:
-            _watching.remove(self)
+            _watching.discard(self)
             if not _watching and signal.getsignal(signal.SIGALRM) is _on_alarm:
                 signal.signal(signal.SIGALRM, _earlier[0])
         self._taken = self._ours = False

@@ -42,4 +42,5 @@ SERVICE = Service(
     restarted=Rule(tokens.view_restarted, tokens.decide_restarted),
     invariants=store.INVARIANTS,
     payload_columns=store.PAYLOAD_COLUMNS,
+    bookkeeping={"RuleMatched": (), "RulesNotMatched": ()},
 )
