@@ -244,7 +244,7 @@ class BucketOperations:
 
     def delete(self, key: str, version_id: str = "", *, if_match: str | None = None) -> Operation[s3.ObjectDeleted]:
         """DeleteObject, or one version of it; fine for a key that is not there, as on AWS."""
-        return Operation(self.arn, s3.DeleteObject(key, "", "", version_id, _conditions(if_match, None)), _same)
+        return Operation(self.arn, s3.DeleteObject(key, None, version_id, _conditions(if_match, None)), _same)
 
     def delete_many(self, keys: Iterable[str]) -> Operation[list[s3.ObjectDeleted]]:
         """DeleteObjects: up to 1,000 keys."""

@@ -31,6 +31,7 @@ from ..services.s3.commands import (
     DEFAULT_CONTENT_TYPE,
     AbortWrite,
     BeginWrite,
+    Caller,
     CommitWrite,
     Conditions,
     DeleteObject,
@@ -105,8 +106,7 @@ class ObjectFiles:
                 command.key,
                 command.body or b"",
                 content_type=command.content_type,
-                principal=command.principal,
-                source_ip=command.source_ip,
+                caller=command.caller,
                 properties=command.properties,
                 conditions=command.conditions,
                 operation=command.operation,
@@ -114,8 +114,7 @@ class ObjectFiles:
         if isinstance(command, DeleteObject):
             return await self.delete(
                 command.key,
-                principal=command.principal,
-                source_ip=command.source_ip,
+                caller=command.caller,
                 version_id=command.version_id,
                 conditions=command.conditions,
             )
@@ -135,8 +134,7 @@ class ObjectFiles:
         body: str | bytes,
         *,
         content_type: str = DEFAULT_CONTENT_TYPE,
-        principal: str = "",
-        source_ip: str = "",
+        caller: Caller | None = None,
         properties: Properties | None = None,
         conditions: Conditions | None = None,
         operation: str = "PutObject",
@@ -150,8 +148,7 @@ class ObjectFiles:
             len(raw),
             content_md5(raw),
             content_type=content_type,
-            principal=principal,
-            source_ip=source_ip,
+            caller=caller,
             properties=properties,
             conditions=conditions,
             source=operation,
@@ -172,8 +169,7 @@ class ObjectFiles:
                 len(joined.body),
                 joined.etag,
                 content_type=joined.content_type,
-                principal=command.principal,
-                source_ip=command.source_ip,
+                caller=command.caller,
                 properties=joined.properties,
                 conditions=command.conditions,
                 source="CompleteMultipartUpload",
@@ -227,8 +223,7 @@ class ObjectFiles:
         self,
         key: str,
         *,
-        principal: str = "",
-        source_ip: str = "",
+        caller: Caller | None = None,
         version_id: str = "",
         conditions: Conditions | None = None,
     ) -> Any:
@@ -238,11 +233,11 @@ class ObjectFiles:
         stays beside the folder.
         """
         if version_id:
-            return await self._delete_version(DeleteObject(key, principal, source_ip, version_id, conditions))
+            return await self._delete_version(DeleteObject(key, caller, version_id, conditions))
         async with self._alone("key", key):
             head = await self._submit(self._arn, HeadObject(key))
             place = head.place if isinstance(head, ObjectInfo) else "none"
-            begin = BeginWrite("delete", key, place, principal=principal, source_ip=source_ip, conditions=conditions)
+            begin = BeginWrite("delete", key, place, caller=caller, conditions=conditions)
             write_id = await self._submit(self._arn, begin)
             if isinstance(write_id, Refused):
                 return write_id
@@ -256,11 +251,8 @@ class ObjectFiles:
         refused = many_refused(command.objects)
         if refused is not None:
             return refused
-        user, address = command.principal, command.source_ip
-        done = [
-            await self.delete(key, principal=user, source_ip=address, version_id=version_id)
-            for key, version_id in command.objects
-        ]
+        caller = command.caller
+        done = [await self.delete(key, caller=caller, version_id=version_id) for key, version_id in command.objects]
         return ObjectsDeleted(tuple(done))
 
     async def _delete_version(self, command: DeleteObject) -> Any:

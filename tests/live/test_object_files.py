@@ -47,7 +47,7 @@ def test_a_put_and_a_delete_are_told_once_and_seen_in_the_folder(tmp_path: Path)
     async def main() -> None:
         files = files_of(site)
         async with site.up() as watched:
-            assert (await files.put("in/a.csv", "hello", source_ip="203.0.113.9")).changed
+            assert (await files.put("in/a.csv", "hello", caller=c.Caller(source_ip="203.0.113.9"))).changed
             assert (site.folder / "in/a.csv").read_text() == "hello"
             await anyio.sleep(0.05)
             await watched.settled()

@@ -65,6 +65,16 @@ class Properties:
 
 
 @value
+class Caller:
+    """Who asks: `principal` (empty: the account's own user), the address it asks from (empty: this machine), and
+    the X-Ray header of the request, which goes along to queues and topics."""
+
+    principal: str = ""
+    source_ip: str = ""
+    trace_header: str = ""
+
+
+@value
 class Conditions:
     """Under which a request is carried out; times are milliseconds. `*` in `if_none_match` of a write:
     only if there is no such object."""
@@ -84,7 +94,7 @@ class PutObject:
 
     `size` in bytes; `etag` is the MD5 in hexadecimal. `body` is the content if the database is to keep
     it. `file` says that the content is a file of the bucket's folder: a file that is the same as the
-    stored row says raises nothing. Without `principal` and `source_ip` the account's own user acts.
+    stored row says raises nothing. Without a `caller` the account's own user acts.
     `operation` is PutObject, `POST Object` (a form), or what else ended as this put: CopyObject,
     CompleteMultipartUpload. `copy` names the copy of a file's bytes that a versioned bucket keeps.
     """
@@ -94,8 +104,7 @@ class PutObject:
     etag: str
     body: str | bytes | None = None
     content_type: str = DEFAULT_CONTENT_TYPE
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
     file: FileIdentity | None = None
     properties: Properties | None = None
     conditions: Conditions | None = None
@@ -123,8 +132,7 @@ class DeleteObject:
     and the versions stay."""
 
     key: str
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
     version_id: str = ""
     conditions: Conditions | None = None
 
@@ -311,8 +319,7 @@ class BeginWrite:
     file: FileIdentity | None = None
     temporary: str = ""
     content_type: str = DEFAULT_CONTENT_TYPE
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
     properties: Properties | None = None
     conditions: Conditions | None = None
     source: str = "PutObject"
@@ -349,8 +356,7 @@ def put_object(
     body: str | bytes,
     *,
     content_type: str = DEFAULT_CONTENT_TYPE,
-    principal: str = "",
-    source_ip: str = "",
+    caller: Caller | None = None,
     properties: Properties | None = None,
     conditions: Conditions | None = None,
     operation: str = "PutObject",
@@ -364,8 +370,7 @@ def put_object(
         content_md5(raw),
         body if isinstance(body, str) else as_kept(body),
         content_type,
-        principal,
-        source_ip,
+        caller,
         None,
         properties,
         conditions,

@@ -103,7 +103,7 @@ def decide_copy(view: Copying, entry: Entry, *, now_ms: int, ids: Ids) -> Decisi
         CREATED_COPY,
     )
     work = work_on(view.spot, entry, now_ms, ids)
-    request = request_of(view.spot.bucket.config, command.principal, command.source_ip, ids)
+    request = request_of(view.spot.bucket.config, command.caller, ids)
     put = make_object(work, command.key, view.spot.row, new, request)
     return work.done(ObjectCopied(put.etag, put.sequencer, now_ms, put.version_id, info.version_id))
 

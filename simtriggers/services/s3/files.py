@@ -54,7 +54,7 @@ def decide_gone(view: GoneView, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
     ours = any(store.pending_write(row).operation == "delete" for row in spot.writes)
     if spot.row is None or spot.row[PLACE] != "file" or ours:
         return Decision(Gone(removed=False, below=view.below))
-    request = request_of(spot.bucket.config, "", "", ids)
+    request = request_of(spot.bucket.config, None, ids)
     decision = removed(spot, entry, command.key, request, now_ms=now_ms, ids=ids)
     decision.reply = Gone(removed=True, below=view.below)
     return decision

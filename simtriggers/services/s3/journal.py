@@ -16,7 +16,7 @@ from ...kernel.effects import Decision, Note, Refused, Write
 from ...kernel.ids import Ids
 from ...kernel.service import Reader
 from . import store, versions_store
-from .commands import AbortWrite, BeginWrite, CommitWrite, PendingWrite, Properties
+from .commands import AbortWrite, BeginWrite, Caller, CommitWrite, PendingWrite, Properties
 from .conditions import more_of
 from .events import CREATED_BY
 from .objects import NewObject, created, put_refused
@@ -50,10 +50,11 @@ def decide_begin(view: Spot, entry: Entry, *, now_ms: int, ids: Ids) -> Decision
     if refused is not None:
         return Decision(refused)
     id = ids.hex("s3.write", 24)
+    caller = command.caller or Caller()
     inode, mtime_ns = (None, None) if command.file is None else (command.file.inode, command.file.mtime_ns)
     row = (
         id, entry.arn, command.operation, command.key, command.place, command.size, command.etag,
-        inode, mtime_ns, command.temporary, command.content_type, command.principal, command.source_ip,
+        inode, mtime_ns, command.temporary, command.content_type, caller.principal, caller.source_ip,
         _put_of(command),
     )  # fmt: skip
     return Decision(id, writes=[Write(store.ADD_WRITE, row)])
@@ -62,7 +63,8 @@ def decide_begin(view: Spot, entry: Entry, *, now_ms: int, ids: Ids) -> Decision
 def _put_of(command: BeginWrite) -> str:
     """What else the object is to have: '' for a plain put."""
     given = command.properties
-    if given is None and command.source == "PutObject" and not command.copy:
+    header = "" if command.caller is None else command.caller.trace_header
+    if given is None and command.source == "PutObject" and not command.copy and not header:
         return ""
     given = given or Properties()
     return to_json(
@@ -72,6 +74,7 @@ def _put_of(command: BeginWrite) -> str:
             "event": CREATED_BY[command.source],
             "copy": command.copy,
             "upload_id": command.upload_id,
+            "trace_header": header,
         }
     )
 
@@ -94,8 +97,9 @@ def decide_commit(view: WriteView, entry: Entry, *, now_ms: int, ids: Ids) -> De
     if write is None:
         return Decision(NO_SUCH_WRITE)
     content_type, principal, source_ip, put = view.more
-    request = request_of(view.spot.bucket.config, principal, source_ip, ids)
     more = json.loads(put) if put else {}
+    caller = Caller(principal, source_ip, more.pop("trace_header", ""))
+    request = request_of(view.spot.bucket.config, caller, ids)
     upload_id = more.pop("upload_id", "")
     if write.operation == "put":
         file = write.file if write.place == "file" else None

@@ -187,7 +187,7 @@ def decide_complete(view: Uploading, entry: Entry, *, now_ms: int, ids: Ids) -> 
         len(raw), etag, content_type, "database", digest, None, None, kept_in, more, "", blob, CREATED_MULTIPART
     )
     work = work_on(view.spot, entry, now_ms, ids)
-    request = request_of(work.bucket.config, command.principal, command.source_ip, ids)
+    request = request_of(work.bucket.config, command.caller, ids)
     reply = make_object(work, key, view.spot.row, new, request)
     if text is not None:
         work.decision.payloads.append(text)

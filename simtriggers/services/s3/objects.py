@@ -92,7 +92,7 @@ def decide_put(view: Spot, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
             blob,
             event,
         )
-    request = request_of(view.bucket.config, command.principal, command.source_ip, ids)
+    request = request_of(view.bucket.config, command.caller, ids)
     decision = created(view, entry, command.key, new, request, now_ms=now_ms, ids=ids)
     if kept is not None:
         decision.payloads.append(kept)

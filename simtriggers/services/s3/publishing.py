@@ -22,6 +22,8 @@ DELIVERY = RetryPolicy(
 
 TOPIC_SUBJECT = ("subject_line", "Amazon S3 Notification")
 
+TRACE_HEADER = "system_attribute:AWSTraceHeader"
+
 _time = lru_cache(maxsize=16)(iso_ms)
 
 
@@ -90,9 +92,10 @@ def _notify(
     matched = Note(work.ids.row_id(), "NotificationMatched", note.arn, note.subject, note.id, details)
     work.decision.notes.append(matched)
     work.decision.payloads.append(record)
-    work.decision.effects.append(
-        Deliver(one.arn, record.digest, DELIVERY, matched.id, context=target_context(bucket.arn, one.arn))
-    )
+    context = target_context(bucket.arn, one.arn)
+    if request.trace_header:
+        context = (*context, (TRACE_HEADER, request.trace_header))
+    work.decision.effects.append(Deliver(one.arn, record.digest, DELIVERY, matched.id, context=context))
 
 
 @lru_cache(maxsize=1024)

@@ -25,12 +25,14 @@ def event_version(profile: str, event: str) -> str:
 
 @fixed
 class Request:
-    """Who caused an event, from where, and the two ids that the answer to the request carries."""
+    """Who caused an event, from where, the two ids that the answer to the request carries, and its X-Ray
+    header."""
 
     principal: str
     source_ip: str
     request_id: str
     host_id: str
+    trace_header: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def decide_delete(view: Doomed, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
         refused = write_refused(command.conditions, None if spot.row is None else spot.row[1], command.key)
     if refused is not None:
         return Decision(refused)
-    request = request_of(spot.bucket.config, command.principal, command.source_ip, ids)
+    request = request_of(spot.bucket.config, command.caller, ids)
     work = work_on(spot, entry, now_ms, ids)
     return work.done(remove(work, command.key, command.version_id, view, request))
 
@@ -89,7 +89,7 @@ def decide_delete_many(view: tuple[Doomed, ...], entry: Entry, *, now_ms: int, i
     spot = view[0].spot
     if spot.bucket is None:
         return Decision(NO_SUCH_BUCKET)
-    request = request_of(spot.bucket.config, command.principal, command.source_ip, ids)
+    request = request_of(spot.bucket.config, command.caller, ids)
     work = work_on(spot, entry, now_ms, ids)
     done = [
         remove(work, key, version_id, each, request)

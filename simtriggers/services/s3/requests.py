@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...kernel.codec import Overdue, command, value
-from .commands import Conditions, ObjectDeleted, Properties
+from .commands import Caller, Conditions, ObjectDeleted, Properties
 
 NULL_VERSION = "null"
 """The id of a version that was put while versioning was not enabled."""
@@ -74,8 +74,7 @@ class DeleteObjects:
     """Delete up to 1,000 (key, version id or empty) pairs, one event each. Replies with `ObjectsDeleted`."""
 
     objects: tuple[tuple[str, str], ...]
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
 
 
 @value
@@ -108,8 +107,7 @@ class CopyObject:
     storage_class: str = "STANDARD"
     source_conditions: Conditions | None = None
     conditions: Conditions | None = None
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
 
 
 @value
@@ -164,8 +162,7 @@ class CompleteMultipartUpload:
     upload_id: str
     parts: tuple[tuple[int, str], ...]
     conditions: Conditions | None = None
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
 
 
 @command(Overdue.RUN)
@@ -240,8 +237,7 @@ class PutObjectTagging:
     key: str
     tags: tuple[tuple[str, str], ...]
     version_id: str = ""
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
 
 
 @command(Overdue.RUN)
@@ -250,8 +246,7 @@ class DeleteObjectTagging:
 
     key: str
     version_id: str = ""
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
 
 
 @command(Overdue.RUN)
@@ -270,8 +265,7 @@ class PutObjectAcl:
     key: str
     acl: str
     version_id: str = ""
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
 
 
 @command(Overdue.RUN)
@@ -294,8 +288,7 @@ class RestoreObject:
     days: int
     tier: str = "Standard"
     version_id: str = ""
-    principal: str = ""
-    source_ip: str = ""
+    caller: Caller | None = None
 
 
 @command(Overdue.RUN)

@@ -64,7 +64,7 @@ def decide_restore(view: Named, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
         return work.decision
     more["restore_under_way"] = True
     set_more(work, view, more)
-    request = request_of(work.bucket.config, command.principal, command.source_ip, ids)
+    request = request_of(work.bucket.config, command.caller, ids)
     due_ms = now_ms + TIMES_MS[row[8], command.tier]
     details = {"days": command.days, "tier": command.tier, "due_ms": due_ms}
     note = _tell(work, view, RESTORE_POST, request, details)

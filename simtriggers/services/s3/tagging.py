@@ -103,7 +103,7 @@ def _tell(work: Work, view: Named, event: str, details: dict[str, Any]) -> None:
     """The trace row and the event: neither size nor sequencer."""
     command: PutObjectTagging | DeleteObjectTagging | PutObjectAcl = work.entry.command
     row = view.found.rows[0]
-    request = request_of(work.bucket.config, command.principal, command.source_ip, work.ids)
+    request = request_of(work.bucket.config, command.caller, work.ids)
     details = {**details, "request_id": request.request_id}
     if row[7]:
         details["version_id"] = row[7]

@@ -12,6 +12,7 @@ from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource
 from . import store
 from .bus_events import S3_ITSELF
+from .commands import Caller
 from .config import BucketSettings
 from .records import SEQUENCERS_PER_MS, Request, request_ids, sequencer
 
@@ -92,12 +93,15 @@ def work_on(view: Spot, entry: Entry, now_ms: int, ids: Ids) -> Work:
     return Work(view.bucket, entry, now_ms, ids, view.last, view.bus)
 
 
-def request_of(settings: BucketSettings, principal: str, source_ip: str, ids: Ids) -> Request:
+def request_of(settings: BucketSettings, caller: Caller | None, ids: Ids) -> Request:
     """Who acts, with fresh request ids; the account's own user from this machine when nobody is named."""
     request_id, host_id = request_ids(ids.take("s3.request", 64))
-    return Request(principal or settings.principal, source_ip or "127.0.0.1", request_id, host_id)
+    if caller is None:
+        return Request(settings.principal, "127.0.0.1", request_id, host_id)
+    principal, source_ip = caller.principal or settings.principal, caller.source_ip or "127.0.0.1"
+    return Request(principal, source_ip, request_id, host_id, caller.trace_header)
 
 
 def own_request(settings: BucketSettings, ids: Ids) -> Request:
     """S3 itself acts: lifecycle, restores."""
-    return request_of(settings, f"AmazonCustomer:{settings.facts.owner}", S3_ITSELF, ids)
+    return request_of(settings, Caller(f"AmazonCustomer:{settings.facts.owner}", S3_ITSELF), ids)

@@ -55,7 +55,7 @@ def on_the_bus(world: World) -> list[dict[str, Any]]:
 def everything(world: World) -> None:
     """Causes each event at least once, in a versioned bucket and in one that is not."""
     archive = c.Properties(storage_class="GLACIER")
-    world.step(BUCKET, c.put_object("a b", "x", source_ip="203.0.113.24"))
+    world.step(BUCKET, c.put_object("a b", "x", caller=c.Caller(source_ip="203.0.113.24")))
     world.step(BUCKET, c.put_object("form", "x", operation="POST Object"))
     world.step(BUCKET, r.CopyObject(BUCKET, "a b", "copy"))
     upload = world.step(BUCKET, r.CreateMultipartUpload("big", "text/plain"))
@@ -265,6 +265,13 @@ def test_an_archived_object_is_read_while_it_is_restored() -> None:
     }
     assert completed["userIdentity"]["principalId"].startswith("AmazonCustomer:A")
     assert completed["requestParameters"] == {"sourceIPAddress": "s3.amazonaws.com"}
+
+
+def test_an_archived_object_is_not_copied() -> None:
+    world = world_with()
+    world.step(BUCKET, c.put_object("a", "x", properties=c.Properties(storage_class="DEEP_ARCHIVE")))
+    refused = world.step(BUCKET, r.CopyObject(BUCKET, "a", "b"))
+    assert (refused.code, refused.status) == ("ObjectNotInActiveTierError", 403)
 
 
 @pytest.mark.parametrize(

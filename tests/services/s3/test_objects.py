@@ -68,7 +68,7 @@ def test_a_put_as_a_whole() -> None:
     world = world_with(
         {"notifications": [{"queue": "ingest", "suffix": ".csv"}, {"function": "parse", "suffix": ".x"}]}
     )
-    reply = world.step(BUCKET, c.put_object("in/a b.csv", "héllo", source_ip="203.0.113.24"), cause=77)
+    reply = world.step(BUCKET, c.put_object("in/a b.csv", "héllo", caller=c.Caller(source_ip="203.0.113.24")), cause=77)
     assert (reply.etag, reply.changed) == ("be50e8478cf24ff3595bc7307fb91b50", True)
     created, matched = world.notes
     (sent,) = world.sent
@@ -275,8 +275,8 @@ def test_another_folder_is_not_scanned_yet() -> None:
 
 
 def begin_put(world: World, key: str = "a") -> str:
-    file = c.FileIdentity(9, 90)
-    id = world.step(BUCKET, c.BeginWrite("put", key, "file", 1, "e" * 32, file, "/tmp/t", source_ip="203.0.113.9"))
+    file, caller = c.FileIdentity(9, 90), c.Caller("", "203.0.113.9", "Root=1")
+    id = world.step(BUCKET, c.BeginWrite("put", key, "file", 1, "e" * 32, file, "/tmp/t", caller=caller))
     assert isinstance(id, str)
     return id
 
@@ -291,6 +291,7 @@ def test_a_journalled_put_is_told_once_before_and_after_its_commit() -> None:
     assert world.step(BUCKET, echo).changed is False
     (sent,) = world.sent
     assert sent.record["Records"][0]["requestParameters"] == {"sourceIPAddress": "203.0.113.9"}
+    assert sent.context == (("source", BUCKET), ("system_attribute:AWSTraceHeader", "Root=1"))
     assert world.step(BUCKET, c.ListWrites()) == ()
 
 

@@ -42,7 +42,7 @@ def put(world: World, key: str, body: str | bytes) -> c.ObjectPut:
 
 
 def objects_sent(world: World) -> list[tuple[str, dict[str, Any]]]:
-    records = [sent.record["Records"][0] for sent in world.sent]
+    records = [record for sent in world.sent for (record,) in [sent.record["Records"]]]
     return [(each["eventName"], each["s3"]["object"]) for each in records]
 
 
