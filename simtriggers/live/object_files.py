@@ -37,6 +37,7 @@ from ..services.s3.commands import (
     DeleteObject,
     GetObject,
     HeadObject,
+    ListCopies,
     ListWrites,
     ObjectInfo,
     PendingWrite,
@@ -54,6 +55,7 @@ from .naming import Names, key_of
 
 Submit = Callable[[str, Any], Awaitable[Any]]
 
+_BEGAN_NS = time.time_ns()
 _NAME_BYTES = 255
 _EXACT_NAMES = sys.platform == "linux"
 _TEMPORARY_FOLDER = ".simtriggers"
@@ -277,6 +279,16 @@ class ObjectFiles:
             else:
                 await self._submit(self._arn, AbortWrite(write.id, "the process ended before the file was written"))
         await anyio.to_thread.run_sync(shutil.rmtree, self._temporary, True)
+        copies = await self._submit(self._arn, ListCopies())
+        await anyio.to_thread.run_sync(self._sweep, frozenset(copies))
+
+    def _sweep(self, kept: frozenset[str]) -> None:
+        """Remove the copies that an earlier process left and that no version has: a lifecycle rule deleted it, or
+        the write was cut off."""
+        folder = self._store / "versions"
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.name not in kept and path.stat().st_mtime_ns < _BEGAN_NS:
+                path.unlink(missing_ok=True)
 
     def _reached_the_disk(self, write: PendingWrite) -> bool:
         path = self._path(write.key, write.place)

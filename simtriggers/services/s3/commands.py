@@ -348,6 +348,11 @@ class ListWrites:
     """Replies with a tuple of `PendingWrite`, oldest first."""
 
 
+@command(Overdue.RUN)
+class ListCopies:
+    """Replies with the names of all copies of files that an object or a version still has, in order."""
+
+
 # --- helpers -------------------------------------------------------------------------------------
 
 

@@ -143,3 +143,15 @@ def view_list(read: Reader, entry: Entry) -> tuple[PendingWrite, ...] | None:
 def decide_list(view: tuple[PendingWrite, ...] | None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """The journal, oldest first."""
     return Decision(NO_SUCH_BUCKET if view is None else view)
+
+
+def view_copies(read: Reader, entry: Entry) -> tuple[str, ...] | None:
+    """For ListCopies."""
+    if read.resource(entry.arn) is None:
+        return None
+    return tuple(row[0] for row in read.all(store.COPIES, entry.arn))
+
+
+def decide_copies(view: tuple[str, ...] | None, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
+    """The names, in order."""
+    return Decision(NO_SUCH_BUCKET if view is None else view)

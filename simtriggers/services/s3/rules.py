@@ -68,4 +68,5 @@ RULES: dict[type[Any], Rule] = {
     commands.CommitWrite: Rule(journal.view_write, journal.decide_commit),
     commands.AbortWrite: Rule(journal.view_write, journal.decide_abort),
     commands.ListWrites: Rule(journal.view_list, journal.decide_list),
+    commands.ListCopies: Rule(journal.view_copies, journal.decide_copies),
 }

@@ -114,6 +114,12 @@ WRITE_BY_ID = Statement(
     " WHERE bucket = ? AND id = ? ORDER BY number",
 )
 
+COPIES = Statement(
+    "s3.copies",
+    "SELECT copy FROM s3_objects WHERE bucket = ?1 AND copy <> '' UNION SELECT copy FROM s3_versions"
+    " WHERE bucket = ?1 AND copy <> '' ORDER BY copy",
+)
+
 ADD_BUCKET = Statement(
     "s3.add_bucket",
     "INSERT INTO s3_buckets (bucket, sequencer_ms, sequencer_count, scanned_folder) VALUES (?, 0, 0, '')"
