@@ -52,4 +52,4 @@ def bad_schedules(project: Project, document: Document, at: KeyPath) -> Iterator
         seen.add(arn)
         refused = schedule_problem(arn, command)
         if refused is not None:
-            yield document.error(path, f"{command.name}: {refused.message}", fix="see docs/reference/schedules.md")
+            yield document.error(path, f"{command.name}: {refused.message}", fix="correct it, or take the key out")
