@@ -23,7 +23,7 @@ from .crontab import from_crontab
 from .days import LAST_MS
 from .error import ScheduleError, as_scheduler_says, refuse
 from .rate import Rate, next_rate_ms, parse_rate, rate_fires
-from .zoned import At, ZonedCron, at_fires, parse_at, zoned_fires
+from .zoned import At, ZonedCron, at_fires, next_zoned_ms, parse_at, zoned_fires
 from .zones import UTC_NAMES, Zone, zone
 
 __all__ = [
@@ -152,7 +152,9 @@ def next_fire_ms(schedule: Schedule, after_ms: int, *, phase_ms: int | None = No
         return next_rate_ms(schedule, after_ms, phase_ms=after_ms if phase_ms is None else phase_ms)
     if isinstance(schedule, Cron):
         return next_cron_ms(schedule, after_ms)
-    return next(fires(schedule, after_ms), None)
+    if isinstance(schedule, ZonedCron):
+        return next_zoned_ms(schedule, after_ms)
+    return next(at_fires(schedule, after_ms), None)
 
 
 def fires(schedule: Schedule, after_ms: int, *, phase_ms: int | None = None) -> Iterator[int]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .cron import Cron, cron_fires
+from .cron import Cron, cron_fires, next_cron_ms
 from .error import ScheduleError, refuse
 from .zones import Zone
 
@@ -76,6 +76,18 @@ def at_fires(at: At, after_ms: int) -> Iterator[int]:
     """Its moment, if that is later than `after_ms`."""
     if at.at_ms is not None and at.at_ms > after_ms:
         yield at.at_ms
+
+
+def next_zoned_ms(schedule: ZonedCron, after_ms: int) -> int | None:
+    """The first fire strictly after `after_ms`, or None: without the preparations that pay for many fires."""
+    cron, first_ms = schedule.cron, schedule.zone.first_ms
+    wall_ms = next_cron_ms(cron, schedule.zone.wall_ms(after_ms))
+    while wall_ms is not None:
+        at_ms = first_ms(wall_ms)
+        if at_ms is not None and at_ms > after_ms:
+            return at_ms
+        wall_ms = next_cron_ms(cron, wall_ms)
+    return None
 
 
 def zoned_fires(schedule: ZonedCron, after_ms: int) -> Iterator[int]:
