@@ -47,7 +47,7 @@ class Simtriggers:
         __tracebackhide__ = True
         from .project.load import suggest
 
-        if not name.startswith("_") and hasattr(self.sim, name):
+        if name[0] != "_" and "sim" in vars(self) and hasattr(self.sim, name):
             raise AttributeError(f"the fixture has no {name!r}; write simtriggers.sim.{name}")
         near = suggest(name, [each for each in dir(self) if not each.startswith("_")])
         raise AttributeError(f"the fixture has no {name!r}; {near}".removesuffix("; "))
