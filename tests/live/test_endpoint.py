@@ -205,7 +205,8 @@ REFUSED: list[tuple[Any, str]] = [
     ({"advance": "-1s"}, "-1s"),
     ({"restart": True}, "stop it and start it again"),
     ({"at": "30s", "send_message": {"queue": "orders", "body": 1}}, "leave at and after out"),
-    ({"put_events": [{}]}, "comes with a later version"),
+    ({"put_item": {}}, "comes with a later version"),
+    ({"put_events": [{}]}, "put_events is a list; expected is a mapping"),
     ({"publish": {"topic": "t", "message": "x"}}, "the project has no topic 't'"),
 ]
 
