@@ -205,30 +205,40 @@ def _open_window(
 
 def decide_window(view: ScheduleView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """The moment within a flexible window: call the target."""
-    found = _active(view)
-    command: WindowFires = entry.command
-    if found is None or found.created_ms != command.created_ms:
-        return Decision()
-    settings: ScheduleSettings = found.config
-    decision = _call(settings, entry, Execution(entry.arn, command.execution_id, iso_s(command.scheduled_ms)), ids=ids)
-    if settings.timetable.once:
-        _complete(decision, settings, entry, last_ms=command.scheduled_ms, ids=ids)
-    return decision
+    found = _of_window(view, entry)
+    return _closed(entry, ids) if found is None else _call_within(found, entry, ids=ids)
 
 
 def decide_window_missed(view: ScheduleView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
     """Nothing was running at that moment. While the window is open the target is called; then it is too late."""
+    found = _of_window(view, entry)
+    if found is None:
+        return _closed(entry, ids)
+    scheduled_ms: int = entry.command.scheduled_ms
+    if now_ms < scheduled_ms + found.config.window_ms:
+        return _call_within(found, entry, ids=ids)
+    details = {"count": 1, "first": iso_s(scheduled_ms), "last": iso_s(scheduled_ms)}
+    decision = Decision(notes=[_note("ScheduleMissed", entry, ids, details)])
+    if found.config.timetable.once:
+        _complete(decision, found.config, entry, last_ms=scheduled_ms, ids=ids)
+    return decision
+
+
+def _of_window(view: ScheduleView, entry: Entry) -> Resource | None:
+    """The schedule that opened the window, if it is still there and enabled."""
     found = _active(view)
-    command: WindowFires = entry.command
-    if found is None or found.created_ms != command.created_ms:
-        return Decision()
+    return found if found is not None and found.created_ms == entry.command.created_ms else None
+
+
+def _closed(entry: Entry, ids: Ids) -> Decision:
+    reason = "the schedule was stopped while a flexible window was open"
+    return Decision(notes=[_note("ScheduleStopped", entry, ids, {"reason": reason})])
+
+
+def _call_within(found: Resource, entry: Entry, *, ids: Ids) -> Decision:
     settings: ScheduleSettings = found.config
-    scheduled = iso_s(command.scheduled_ms)
-    if now_ms < command.scheduled_ms + settings.window_ms:
-        decision = _call(settings, entry, Execution(entry.arn, command.execution_id, scheduled), ids=ids)
-    else:
-        details = {"count": 1, "first": scheduled, "last": scheduled}
-        decision = Decision(notes=[_note("ScheduleMissed", entry, ids, details)])
+    command: WindowFires = entry.command
+    decision = _call(settings, entry, Execution(entry.arn, command.execution_id, iso_s(command.scheduled_ms)), ids=ids)
     if settings.timetable.once:
         _complete(decision, settings, entry, last_ms=command.scheduled_ms, ids=ids)
     return decision

@@ -234,6 +234,8 @@ def test_disabling_and_deleting_stop_a_window_that_is_open() -> None:
             world.create("at(2026-01-20T13:00:00)", window=1440)
         world.advance(2 * DAY)
         assert world.times() == [], stop
+        [closed] = [row for row in world.rows("ScheduleStopped") if "window" in row.details["reason"]]
+        assert closed.cause == world.rows("ScheduleWindowOpened")[0].id
 
 
 def test_another_target_does_not_shift_the_phase() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.utilities.parser.models import EventBridgeModel
 
+from simtriggers.cli.plan import plan
+from simtriggers.kernel.clock import parse_iso
 from simtriggers.project.load import parse_yaml
 from simtriggers.project.model import Project, ProjectFile, _names
 from simtriggers.project.validate import validate
@@ -132,3 +134,33 @@ def test_the_async_api(call: str) -> None:
                 assert (await sim.schedule("bus").get()).target["event_bridge_parameters"]["source"] == "ops.keys"
 
     asyncio.run(main())
+
+
+def test_the_plan_shows_the_next_turns() -> None:
+    text = """
+    queues: {jobs: {}}
+    functions:
+      clean:
+        stub: [{returns: 1}]
+        triggers: [{schedule_v2: "cron(30 2 * * ? *)", schedule_expression_timezone: America/New_York}]
+    schedules:
+      off: {schedule_expression: "rate(1 hour)", state: DISABLED, target: {queue: jobs}}
+      soon:
+        schedule_expression: "rate(1 hour)"
+        start_date: "2026-03-07T12:00:00Z"
+        end_date: "2026-03-07T14:00:00Z"
+        flexible_time_window: {maximum_window: 5m}
+        target: {queue: jobs}
+    """
+    model = validate(ProjectFile, parse_yaml(text, "simtriggers.yaml"))
+    found = plan(Project(model, Path(), _names(model)), parse_iso("2026-03-07T00:00:00Z"))["schedules"]
+    assert [(row["scheduler"], row["targets"], row["window_ms"], row["next"]) for row in found] == [
+        (
+            "default/clean-schedule-1",
+            ["clean"],
+            0,
+            ["2026-03-07T07:30:00Z", "2026-03-09T06:30:00Z", "2026-03-10T06:30:00Z"],
+        ),
+        ("default/off", ["jobs"], 0, []),
+        ("default/soon", ["jobs"], 300_000, ["2026-03-07T12:00:00Z", "2026-03-07T13:00:00Z"]),
+    ]
