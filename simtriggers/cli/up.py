@@ -118,6 +118,7 @@ def _short(path: Path) -> str:
     help="normal survives kill -9, full also the loss of power.",
 )
 @click.option("--no-reload", is_flag=True, help="Do not follow changes of the project and its code.")
+@click.option("--prune", is_flag=True, help="Remove what the project no longer declares, with its data.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every trace row.")
 def command(
     project: Path | None,
@@ -126,6 +127,7 @@ def command(
     speed: float,
     synchronous: str,
     no_reload: bool,
+    prune: bool,
     verbose: bool,
 ) -> None:
     """Run PROJECT (a simtriggers.yaml, or the folder of one) live, until Ctrl-C."""
@@ -142,7 +144,7 @@ def command(
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     screen = Terminal(verbose=verbose, colour=sys.stdout.isatty())
-    options = Options(project or Path(), port, state, speed, synchronous, not no_reload)
+    options = Options(project or Path(), port, state, speed, synchronous, not no_reload, prune)
     app = LiveApp(options, screen)
     try:
         anyio.run(app.serve)

@@ -48,6 +48,7 @@ from .sources import Places, Sources
 
 _LAST_ANSWERS_S = 1.0
 _STORED = "SELECT arn, kind FROM resources WHERE declared_by = 'project' AND wired = 1 ORDER BY arn"
+_UNWIRED = "SELECT arn FROM resources WHERE declared_by = 'project' AND wired = 0 ORDER BY arn"
 
 
 class Screen(Protocol):
@@ -74,7 +75,8 @@ class Screen(Protocol):
 
 @dataclass(frozen=True)
 class Options:
-    """How to run. `port` 0 takes a free one; `state` None is the project's own file."""
+    """How to run. `port` 0 takes a free one; `state` None is the project's own file. `prune`: what the project no
+    longer declares goes at the start, with its data."""
 
     project_path: Path
     port: int = 4566
@@ -82,6 +84,7 @@ class Options:
     speed: float = 1.0
     synchronous: str = "normal"
     watch_code: bool = True
+    prune: bool = False
 
 
 class LiveApp:
@@ -156,6 +159,8 @@ class LiveApp:
     async def _start(self, tasks: anyio.abc.TaskGroup) -> None:
         tasks.start_soon(self._serve_http)
         await self._declare(tasks, self.project)
+        if self.options.prune:
+            await self._prune()
         if self._sources is not None:
             tasks.start_soon(self._follow_sources, self._sources)
         self._ready = True
@@ -216,6 +221,17 @@ class LiveApp:
         for name, each in buckets.items():
             if name not in self._folders:
                 await self._watch_bucket(tasks, name, each.arn, each.command.config)
+
+    async def _prune(self) -> None:
+        """Remove what lost its wiring, with its messages, objects and rows. Files of folders stay."""
+        cause = self.engine.engine.root_cause
+
+        async def unwired() -> list[tuple[str]]:
+            return await self.engine.read(lambda db: db.execute(_UNWIRED).fetchall())
+
+        for (arn,) in await unwired():
+            if (arn,) in await unwired():  # else it went with another one
+                await self._tell(arn, RemoveResource(), cause)
 
     async def _tell(self, arn: str, command: PutResource | RemoveResource, cause: int) -> None:
         reply = await self.engine.submit(arn, command, cause=cause)

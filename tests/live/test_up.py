@@ -403,6 +403,25 @@ def test_a_trigger_that_is_gone_at_the_next_start(tmp_path: Path) -> None:
         assert sim.rows("SELECT count(*) FROM sqs_messages") == [(1,)]
 
 
+def test_what_the_project_no_longer_declares_stays_until_it_is_pruned(tmp_path: Path) -> None:
+    topics = "topics: {news: {subscriptions: [{queue: plain}]}}\n"
+    with up(demo(tmp_path, YAML + topics)) as sim:
+        kept = sim.send("plain", "kept")
+        assert sim.stop() == 0
+    wired = "SELECT arn, wired FROM resources WHERE kind != 'function' ORDER BY arn"
+    (tmp_path / "simtriggers.yaml").write_text(YAML.replace("  plain: {}\n", ""))
+    with up(tmp_path) as sim:
+        assert sim.rows("SELECT message_id FROM sqs_messages ORDER BY seq") == [(kept,)]
+        unwired = [arn for arn, is_wired in sim.rows(wired) if not is_wired]
+        assert [arn.split(":")[5] for arn in unwired] == ["news", "plain"]
+        assert sim.stop() == 0
+    with up(tmp_path, "--prune") as sim:
+        assert sim.rows("SELECT count(*) FROM sqs_messages") == [(0,)]
+        assert [arn for arn, is_wired in sim.rows(wired) if not is_wired] == []
+        assert sim.trace("QueueDeleted") and sim.trace("TopicDeleted")
+        assert sim.stop() == 0
+
+
 def test_speed_and_advance(tmp_path: Path) -> None:
     yaml = YAML + '  tick: {handler: app.tick, triggers: [{schedule: "rate(10 minutes)"}]}\n'
     with up(demo(tmp_path, yaml, APP + "\ndef tick(event, context):\n    pass\n"), "--speed", "600") as sim:
