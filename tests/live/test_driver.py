@@ -18,6 +18,7 @@ import pytest
 from simtriggers.aws.contracts import PutLogEvents
 from simtriggers.engine import agenda_store
 from simtriggers.errors import StateError
+from simtriggers.kernel.agenda import Agenda
 from simtriggers.kernel.effects import payload
 from simtriggers.kernel.trace import TraceRow
 from simtriggers.live.driver import Stopped
@@ -26,7 +27,7 @@ from tests.engine.test_adrift import Unreadable
 from tests.live.engine_world import HOUR_MS, NAMES, A, C, Handlers, engine, go, impatient, rang, running, total, until
 from tests.live.running import environment, query
 from tests.patience import PATIENCE_S
-from tests.toys import TOYS, Add, Fail, Post, Relay, Remind, Take, Work
+from tests.toys import TOYS, Add, Post, Relay, Remind, Take, Work
 
 pytestmark = pytest.mark.live
 
@@ -412,15 +413,22 @@ def test_a_loop_that_dies_fails_everybody_who_waits(tmp_path: Path) -> None:
 def test_a_database_that_cannot_be_read_for_a_while_after_a_failed_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The timer that is due is not forgotten with the agenda that could not be read, though nothing arrives."""
+    """The timer that was due is not forgotten with the agenda that could not be read, though nothing arrives."""
     unreadable = Unreadable(2)
+    save = agenda_store.save_changes
+
+    def full(connection: sqlite3.Connection, agenda: Agenda) -> None:
+        if all(entry.timer_key != "k" for entry in agenda.entries()):
+            monkeypatch.setattr(agenda_store, "save_changes", save)
+            monkeypatch.setattr(agenda_store, "load", unreadable)
+            raise sqlite3.OperationalError("disk I/O error")
+        save(connection, agenda)
 
     async def main() -> None:
         problems: list[str] = []
         async with running(tmp_path, on_problem=problems.append) as live:
             await live.submit(C, Remind("k", live.clock.now_ms() + 500))
-            monkeypatch.setattr(agenda_store, "load", unreadable)
-            live.post(C, Fail("constraint"))
+            monkeypatch.setattr(agenda_store, "save_changes", full)
             await until(lambda: rang(tmp_path))
         assert unreadable.left == 0
         assert len(problems) == 2
