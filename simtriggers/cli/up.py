@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,21 +15,37 @@ from ..kernel.clock import iso_ms
 if TYPE_CHECKING:
     from ..kernel.trace import TraceRow
     from ..live.app import LiveApp
+    from ..project.model import Resources
 
 _MINOR = frozenset({"AsyncEventAccepted", "LogLines", "MessageReceived", "NotificationsNotMatched"})
 """Rows that say what the row before or after them says as well; --verbose shows them."""
 
 _SETTING_UP = frozenset(
     {
+        "ArchiveChanged",
+        "ArchiveCreated",
         "BucketChanged",
         "BucketCreated",
+        "EndpointChanged",
+        "EndpointCreated",
+        "EventBusChanged",
+        "EventBusCreated",
         "FolderScanned",
         "MappingEnabled",
         "QueueCreated",
         "QueueUpdated",
+        "RuleChanged",
+        "RuleCreated",
+        "RuleTargetsChanged",
+        "ScheduleChanged",
+        "ScheduleGroupChanged",
         "ScheduleGroupCreated",
         "ScheduleStarted",
         "Started",
+        "SubscriptionCreated",
+        "SubscriptionUpdated",
+        "TopicCreated",
+        "TopicUpdated",
     }
 )
 """Rows of the start, which the list of what is up replaces; --verbose shows them."""
@@ -52,13 +69,8 @@ class Terminal:
     def ready(self, app: LiveApp) -> None:
         """Everything is up."""
         self._app = app
-        resources = app.project.resources
-        for name, bucket in resources.buckets.items():
-            where = f"folder {bucket.folder}" if bucket.folder else "in the state file"
-            self._say(f"bucket    {name}  {where}")
-        for section, word in (("queues", "queue"), ("functions", "function")):
-            for name in getattr(resources, section):
-                self._say(f"{word:<9} {name}")
+        for line in _declared(app.project.resources):
+            self._say(line)
         speed = f"{app.options.speed:g} times as fast as the clock, " if app.options.speed != 1 else ""
         self._say(f"simtriggers is up on {app.url} ({speed}state in {_short(app.state)}); Ctrl-C stops it", "good")
 
@@ -96,6 +108,21 @@ class Terminal:
         """Stopping; these handlers still run."""
         tail = f"; waiting for {', '.join(running)} (Ctrl-C again ends them)" if running else ""
         self._say(f"stopping{tail}")
+
+
+def _declared(resources: Resources) -> Iterator[str]:
+    """A line for each thing that the project declares, by kind."""
+    from ..project.model import Resources as Sections
+    from ..project.references import singular
+
+    found = {singular(section).replace("_", " "): getattr(resources, section) for section in Sections.model_fields}
+    width = max((len(word) for word, things in found.items() if things), default=0) + 2
+    for word, things in found.items():
+        for name, thing in things.items():
+            where = ""
+            if word == "bucket":
+                where = f"  folder {thing.folder}" if thing.folder else "  in the state file"
+            yield f"{word:<{width}}{name}{where}"
 
 
 def _short(path: Path) -> str:

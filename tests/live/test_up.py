@@ -76,6 +76,26 @@ def test_a_dropped_file_runs_its_handler_once(tmp_path: Path) -> None:
     assert "ObjectCreated" in why.stdout and "InvocationSucceeded" in why.stdout
 
 
+def test_at_first_the_screen_lists_what_is_declared(tmp_path: Path) -> None:
+    yaml = """
+buckets: {inside: {}, uploads: {folder: in}}
+queues: {orders: {}}
+topics: {news: {subscriptions: [{queue: orders}]}}
+event_buses: {mine: {}}
+functions: {parse: {handler: app.parse, triggers: [{event_bridge_rule: {source: [x]}}, {sns: news}, {sqs: orders}]}}
+"""
+    (tmp_path / "in").mkdir()
+    with up(project(tmp_path, yaml, app=APP)) as sim:
+        assert "".join(sim.out).splitlines()[:-1] == [
+            "bucket     inside  in the state file",
+            "bucket     uploads  folder in",
+            "queue      orders",
+            "topic      news",
+            "function   parse",
+            "event bus  mine",
+        ]
+
+
 def test_trace_and_why_while_it_is_up(tmp_path: Path) -> None:
     with up(demo(tmp_path)) as sim:
         message = sim.send("plain", "one")
