@@ -7,6 +7,7 @@ are ISO-8601; answers are in UTC.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -82,7 +83,9 @@ def answer(line: str) -> Iterator[str]:
     try:
         found = _asked(line)
     except _Wrong as wrong:
-        yield json.dumps({"error": str(wrong)}, ensure_ascii=False)
+        # What is quoted of the question may hold half a character, which no output can.
+        text = str(wrong).encode("utf-8", "backslashreplace").decode()
+        yield json.dumps({"error": text}, ensure_ascii=False)
         return
     yield '{"next": ['
     separator = ""
@@ -167,7 +170,7 @@ def command(
     if as_stream:
         if expression is not None or after is not None or timezone is not None or as_json:
             _fail("--jsonl reads everything from standard input; leave out EXPRESSION and the other options")
-        stream(sys.stdin, sys.stdout)
+        stream(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace"), sys.stdout)
         return
     if expression is None:
         _fail('EXPRESSION is missing; write for example: simtriggers next "cron(0 10 * * ? *)"')

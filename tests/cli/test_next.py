@@ -142,6 +142,15 @@ def test_a_stream_takes_no_memory() -> None:
     ]
 
 
+def test_a_stream_that_is_no_text_everywhere() -> None:
+    right = json.dumps({"expression": "rate(1 day)", "after": AFTER, "n": 1}).encode()
+    half = b'{"expression": "\\ud800", "timezone": "UTC", "after": "2026-01-15T12:34:00Z"}'
+    done = CliRunner().invoke(command, ["--jsonl"], input=b"\xff\xfe\n" + half + b"\n" + right + b"\n")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [list(answer) for answer in answers] == [["error"], ["error"], ["next"]]
+    assert answers[1]["error"].startswith("Invalid Schedule Expression \\ud800.")
+
+
 def test_errors_are_user_errors() -> None:
     with pytest.raises(UserError, match="is neither rate"):
         next_fires("often", after=AFTER, n=1)
