@@ -182,3 +182,41 @@ def test_turns_after_the_first() -> None:
     assert table.next_ms(NOON + 2 * 3_600_000, phase_ms=NOON) is None
     assert table.turns_between(NOON, NOON + 86_400_000) == (3, NOON + 2 * 3_600_000)
     assert (table.once, Timetable(parse("at(2026-02-01T00:00:00)")).once) == (False, True)
+
+
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(
+        ["rate(7 hours)", "rate(1 day)", "cron(15 2 * * ? *)", "cron(0/40 1-3 ? * SUN *)", "at(2026-03-08T03:10:00)"]
+    ),
+    st.sampled_from(["UTC", *SHIFTS]),
+    st.integers(-10 * 1440, 10 * 1440),
+    st.integers(0, 20 * 1440),
+)
+def test_a_timetable_steps_through_its_turns_and_no_others(
+    text: str, name: str, start_min: int, length_min: int
+) -> None:
+    """One by one, they are the expression's own fires at or after the start date and before the end date."""
+    created_ms = parse_iso("2026-03-05T00:00:30Z")
+    start_ms = created_ms + start_min * MINUTE_MS
+    end_ms = start_ms + length_min * MINUTE_MS
+    table = Timetable(parse(text, name), start_ms, end_ms)
+    found = []
+    turn_ms = table.first_ms(created_ms)
+    while turn_ms is not None and turn_ms < created_ms + 60 * DAY_MS:
+        found.append(turn_ms)
+        turn_ms = table.next_ms(turn_ms, phase_ms=turn_ms)
+    earliest_ms = max(created_ms, start_ms)
+    every = takewhile(
+        lambda at_ms: at_ms < created_ms + 60 * DAY_MS, fires(table.schedule, earliest_ms - 1, phase_ms=start_ms)
+    )
+    if table.once:
+        every = takewhile(lambda at_ms: True, fires(table.schedule, created_ms - 1))
+        assert found == list(every)
+    else:
+        assert found == [at_ms for at_ms in every if at_ms < end_ms]
+    if found:
+        assert table.turns_between(found[0], found[-1]) == (len(found), found[-1])
