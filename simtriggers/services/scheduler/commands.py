@@ -61,7 +61,8 @@ class CreateSchedule:
 
 @command(Overdue.RUN)
 class UpdateSchedule:
-    """Change all settings of the schedule: what is left out gets its default. Answered with its ARN (str)."""
+    """Change all settings of the schedule: what is left out gets its default. Answered with its ARN (str). To do
+    it twice is to do it once, with or without a ClientToken."""
 
     schedule_expression: str
     target: dict[str, Any]
@@ -73,7 +74,6 @@ class UpdateSchedule:
     action_after_completion: str = "NONE"
     description: str | None = None
     kms_key_arn: str | None = None
-    client_token: str | None = None
 
 
 @command(Overdue.RUN)

@@ -62,7 +62,16 @@ def decide_put(view: GroupView, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
     return _put(view, entry, command.config["tags"], command.declared_by, now_ms=now_ms, ids=ids)
 
 
-def _put(view: GroupView, entry: Entry, tags: dict[str, str], declared_by: str, *, now_ms: int, ids: Ids) -> Decision:
+def _put(
+    view: GroupView,
+    entry: Entry,
+    tags: dict[str, str],
+    declared_by: str,
+    *,
+    token: str | None = None,
+    now_ms: int,
+    ids: Ids,
+) -> Decision:
     name, old = name_of(entry.arn), view.group
     refused = check_name(name, "name")
     if refused is None and name == DEFAULT_GROUP:
@@ -78,7 +87,7 @@ def _put(view: GroupView, entry: Entry, tags: dict[str, str], declared_by: str, 
         service=SERVICE_NAME,
         kind=GROUP,
         name=name,
-        config={"tags": tags, "declared_by": declared_by, "modified_ms": now_ms},
+        config={"tags": tags, "declared_by": declared_by, "modified_ms": now_ms, "client_token": token},
         declared_by=declared_by,
         now_ms=now_ms,
     )
@@ -88,11 +97,13 @@ def _put(view: GroupView, entry: Entry, tags: dict[str, str], declared_by: str, 
 
 
 def decide_create(view: GroupView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    """CreateScheduleGroup: replies with the ARN."""
+    """CreateScheduleGroup: replies with the ARN. The same ClientToken makes it once."""
     command: CreateScheduleGroup = entry.command
     if view.group is not None:
-        return Decision(reply=errors.group_exists(name_of(entry.arn)))
-    decision = _put(view, entry, dict(command.tags), "sdk", now_ms=now_ms, ids=ids)
+        token = command.client_token
+        repeated = token is not None and view.group.config.client_token == token
+        return Decision(reply=entry.arn if repeated else errors.group_exists(name_of(entry.arn)))
+    decision = _put(view, entry, dict(command.tags), "sdk", token=command.client_token, now_ms=now_ms, ids=ids)
     if not isinstance(decision.reply, Refused):
         decision.reply = entry.arn
     return decision
@@ -175,7 +186,8 @@ def decide_tag(view: GroupView, entry: Entry, *, now_ms: int, ids: Ids) -> Decis
         tags |= dict(command.tags)
     else:
         tags = {key: text for key, text in tags.items() if key not in command.keys}
-    decision = _put(view, entry, tags, view.group.config.declared_by, now_ms=now_ms, ids=ids)
+    settings: GroupSettings = view.group.config
+    decision = _put(view, entry, tags, settings.declared_by, token=settings.client_token, now_ms=now_ms, ids=ids)
     if not isinstance(decision.reply, Refused):
         decision.reply = None
     return decision

@@ -69,6 +69,10 @@ def decide_update(view: ChangeView, entry: Entry, *, now_ms: int, ids: Ids) -> D
     if missing is not None:
         return Decision(reply=missing)
     config = _config(entry.command)
+    assert view.schedule.schedule is not None
+    token = view.schedule.schedule.config.stored.get("client_token")
+    if token is not None:
+        config["client_token"] = token
     return _answered(put(view.schedule, entry, config, view.declared_by, now_ms=now_ms, ids=ids), entry.arn)
 
 

@@ -123,8 +123,10 @@ class GroupSettings:
     tags: tuple[tuple[str, str], ...]
     declared_by: str
     modified_ms: int
+    client_token: str | None = None
 
 
 def parse_group(config: dict[str, Any]) -> GroupSettings:
     """A group's settings from its stored JSON."""
-    return GroupSettings(tuple(sorted(config["tags"].items())), config["declared_by"], config["modified_ms"])
+    tags = tuple(sorted(config["tags"].items()))
+    return GroupSettings(tags, config["declared_by"], config["modified_ms"], config.get("client_token"))

@@ -90,7 +90,7 @@ def requests(target: Target, text: str, *, names: Names, execution: Execution, i
     call = _Call(names, execution, ids)
     if target.arn.startswith(UNIVERSAL):
         found = _requests_of_api(target, text, names)
-        return [each if isinstance(each, Request) else each.request(call) for each in found]
+        return [_first(each) if isinstance(each, Request) else each.request(call) for each in found]
     service = service_of(target.arn)
     if service == "sqs" and target.message_group_id is not None:
         return [Request(target.arn, text, (("group_id", target.message_group_id),))]
@@ -101,14 +101,15 @@ def requests(target: Target, text: str, *, names: Names, execution: Execution, i
     return [_Event(target.arn, target.detail_type or "", target.source or "", detail, resources).request(call)]
 
 
+def _first(request: Request) -> Request:
+    """The request with the number of its first attempt wherever that stands beside its text."""
+    context = tuple((name, text.replace(SUBSTITUTE, "1")) for name, text in request.context)
+    return Request(request.arn.replace(SUBSTITUTE, "1"), request.text, context)
+
+
 # --- templated targets --------------------------------------------------------------------------
 
-_PARAMETERS = {
-    "sqs": "message_group_id",
-    "events": "detail_type",
-    "sns": None,
-    "lambda": None,
-}
+_TEMPLATED = frozenset({"sqs", "events", "sns", "lambda"})
 
 
 def _check_templated(target: Target, text: str | None) -> None:
@@ -117,7 +118,7 @@ def _check_templated(target: Target, text: str | None) -> None:
         service = service_of(target.arn)
     except ValueError:
         raise _Refusal(errors.invalid("Provided Arn is not in correct format.")) from None
-    if service not in _PARAMETERS or (service == "events" and ":event-bus/" not in target.arn):
+    if service not in _TEMPLATED or (service == "events" and ":event-bus/" not in target.arn):
         raise _Refusal(errors.not_simulated(f"A schedule's target {target.arn}"))
     if target.message_group_id is not None and service != "sqs":
         raise _Refusal(errors.invalid("SqsParameters are for targets that are Amazon SQS queues."))

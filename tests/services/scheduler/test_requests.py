@@ -137,6 +137,9 @@ def test_a_schedule_of_that_name_exists() -> None:
     assert (reply.code, reply.message, reply.status) == ("ConflictException", "Schedule rotate already exists.", 409)
     assert world.create("rate(1 hour)", client_token="other").code == "ConflictException"
     assert world.create("rate(1 hour)", client_token="once") == SCHEDULE
+    world.update("rate(2 hours)")
+    assert world.create("rate(1 hour)", client_token="once") == SCHEDULE
+    assert world.ask(SCHEDULE, c.GetSchedule()).schedule_expression == "rate(2 hours)"
 
 
 @pytest.mark.parametrize("command", [c.GetSchedule(), c.DeleteSchedule()])
@@ -217,6 +220,15 @@ def test_groups() -> None:
     assert world.ask(ALL, c.ListScheduleGroups(max_results=1)).next_token is not None
     default = world.ask(NAMES.schedule_group("default"), c.GetScheduleGroup())
     assert (default.name, default.state) == ("default", "ACTIVE")
+
+
+def test_the_same_token_makes_a_group_once() -> None:
+    world = World()
+    assert world.ask(NIGHT, c.CreateScheduleGroup(client_token="once")) == NIGHT
+    world.ask(NIGHT, c.TagScheduleGroup((("team", "ops"),)))
+    assert world.ask(NIGHT, c.CreateScheduleGroup(client_token="once")) == NIGHT
+    assert world.ask(NIGHT, c.CreateScheduleGroup(client_token="other")).code == "ConflictException"
+    assert world.ask(NIGHT, c.ListScheduleGroupTags()) == (("team", "ops"),)
 
 
 def test_a_group_is_deleted_with_its_schedules() -> None:

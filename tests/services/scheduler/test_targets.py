@@ -235,6 +235,14 @@ def test_the_attempt_number_counts_from_one(kind: str) -> None:
     assert (found["detail"] if kind == "bus" else found) == {"attempt": "3", "note": "é"}
 
 
+def test_an_attempt_number_beside_the_text() -> None:
+    world = World()
+    request = {"TopicArn": TOPIC, "Message": "m", "Subject": "attempt <aws.scheduler.attempt-number>"}
+    world.create(NOW, universal("sns", "publish"), target_input=json.dumps(request))
+    world.engine.run_until_idle()
+    assert [row.details["subject"] for row in world.rows("MessagePublished")] == ["attempt 1"]
+
+
 def test_an_attempt_number_that_is_no_text() -> None:
     world = World()
     world.create(NOW, FUNCTION, target_input='{"attempt": <aws.scheduler.attempt-number>}')
