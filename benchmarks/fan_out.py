@@ -18,7 +18,7 @@ from simtriggers.aws.filter_policy import attribute_values
 from simtriggers.aws.filter_policy_syntax import parse_filter_policy
 from simtriggers.engine.virtual import VirtualEngine
 from simtriggers.kernel.clock import parse_iso
-from simtriggers.kernel.effects import Refused
+from simtriggers.kernel.effects import SUBSTITUTE, Refused
 from simtriggers.registry import SERVICES
 from simtriggers.services.sns.commands import Publish, PublishEntry
 from simtriggers.services.sns.config import SubscriptionConfig, TopicConfig, subscription_resource, topic_resource
@@ -58,8 +58,9 @@ class _World:
             self._put(*subscription_resource(_NAMES, self.topic, config))
         self.ask(self.topic, Publish(PublishEntry(_MESSAGE, message_attributes=_ATTRIBUTES)))
         self.engine.run_until(self.engine.now_ms)
-        sent = "SELECT payloads.body FROM sqs_messages JOIN payloads ON digest = substr(payload, 1, 32) LIMIT 1"
-        self.body = str(self.engine.connection.execute(sent).fetchone()[0])
+        sent = "SELECT body, filling FROM sqs_messages JOIN payloads ON digest = payload ORDER BY seq LIMIT 1"
+        template, filling = self.engine.connection.execute(sent).fetchone()
+        self.body = str(template).replace(SUBSTITUTE, filling or "")
 
     def _put(self, arn: str, command: Any) -> str:
         self.ask(arn, command)
