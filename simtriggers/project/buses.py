@@ -146,11 +146,15 @@ def bad_event_names(resources: Resources, document: Document, at: KeyPath) -> It
         problem = archive_name_problem(name)
         if problem is not None:
             yield document.error((*at, "archives", name), problem, fix="rename the archive", key=True)
-    for section, what in (("rules", "rule"), ("connections", "connection"), ("api_destinations", "API destination")):
+    for section, what in (
+        ("rules", "a rule"),
+        ("connections", "a connection"),
+        ("api_destinations", "an API destination"),
+    ):
         for name in getattr(resources, section):
             if not is_name(name):
-                problem = f"{name!r} is not the name of a {what}: 1-{NAME_CHARACTERS} letters, digits, '.', '-', '_'"
-                yield document.error((*at, section, name), problem, fix=f"rename the {what}", key=True)
+                problem = f"{name!r} is not the name of {what}: 1-{NAME_CHARACTERS} letters, digits, '.', '-', '_'"
+                yield document.error((*at, section, name), problem, fix="rename it", key=True)
 
 
 def bad_rules(names: Names, resources: Resources, document: Document, at: KeyPath) -> Iterator[UserError]:

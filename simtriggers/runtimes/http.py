@@ -59,6 +59,7 @@ class StubbedResponse:
     status: int = 200
     body: str = ""
     delay_ms: int = 1
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class VirtualHttp:
             late = ended(request, error="timeout", duration_ms=request.timeout_ms)
             self._end(request, late, request.timeout_ms)
         else:
-            done = ended(request, status=answer.status, body=answer.body, duration_ms=delay_ms)
+            done = ended(request, status=answer.status, headers=answer.headers, body=answer.body, duration_ms=delay_ms)
             self._end(request, done, delay_ms)
 
     def _end(self, request: HttpRequest, end: HttpEnded, after_ms: int) -> None:

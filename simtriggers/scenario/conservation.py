@@ -26,6 +26,7 @@ _HANDED_ON = frozenset(
         "RetryScheduled",
         "SubscriptionMatched",
         "HttpRequestSent",
+        "RuleMatched",
     }
 )
 _WHOLE_QUEUE_ENDS = frozenset({"QueuePurged", "QueueDeleted"})
@@ -55,7 +56,7 @@ def lost(simulation: Simulation, rows: list[TraceRow]) -> list[tuple[TraceRow, s
                 found.append((row, f"message {row.subject} of {row.arn} has vanished"))
         elif row.kind == "AsyncEventAccepted" and row.subject not in events and row.subject not in running:
             found.append((row, f"event {row.subject} of {row.arn} was accepted and never ended"))
-        elif row.kind in _HANDED_ON and row.id not in causes:
+        elif row.kind in _HANDED_ON and row.id not in causes and row.details.get("targets") not in (0, []):
             found.append((row, f"{row.kind} of {row.subject} was handed on and never arrived"))
     return found
 

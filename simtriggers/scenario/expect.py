@@ -16,10 +16,11 @@ from ..operations import QueueOperations, as_text
 from ..project.load import Document
 from ..project.validate import check as check_model
 from ..simulation import Simulation
-from . import conservation
+from . import conservation, received
 from . import notified as topics
 from .model import (
     Count,
+    EventsExpectation,
     Expectation,
     InvocationsExpectation,
     MessagesExpectation,
@@ -201,6 +202,26 @@ def _notifications(expected: NotificationsExpectation, view: View) -> list[str]:
     return [_differs(what, _bounds(expected), actual, view, rows)]
 
 
+def _events(expected: EventsExpectation, view: View) -> list[str]:
+    simulation = view.simulation
+    place = expected.event_bus or expected.function or ""
+    there = received.events(view.rows, expected, simulation.names, simulation.engine.reader.payload)
+    wanted = [one for one in there if received.fits(one, expected)]
+    what = f"events on {place}" if expected.event_bus else f"events that {place} was given"
+    found: list[str] = []
+    if not _fits(expected, len(wanted)):
+        named = what + (f" with pattern {expected.pattern}" if expected.pattern is not None else "")
+        actual = f"{len(wanted)} of {len(there)} that came{received.described(there, expected)}"
+        found.append(_differs(named, _bounds(expected), actual, view, [one.row for one in there]))
+    if expected.within is not None:
+        limit_ms = simulation.start_ms + expected.within
+        late = [one.row for one in wanted if one.row.at_ms > limit_ms]
+        if late:
+            at = f"one at {iso_ms(late[-1].at_ms)}"
+            found.append(_differs(f"{what} in time", f"all by {iso_ms(limit_ms)}", at, view, late))
+    return found
+
+
 def _queue_depth(expected: QueueDepthExpectation, view: View) -> list[str]:
     simulation = view.simulation
     counts = simulation.perform(QueueOperations(simulation.names, expected.queue).attributes())
@@ -303,6 +324,7 @@ _CHECKS: dict[str, Callable[[Any, View], list[str]]] = {
     "invocations": _invocations,
     "messages": _messages,
     "notifications": _notifications,
+    "events": _events,
     "queue_depth": _queue_depth,
     "objects": _objects,
     "object_versions": _object_versions,

@@ -19,6 +19,7 @@ from ..kernel.service import bookkeeping_of
 from ..project.load import suggest
 from ..project.model import Account, Region, Resources
 from ..registry import SERVICES
+from ..services.eventbridge.config import PatternText
 from ..simulation import START
 from .event_steps import CancelReplayStep, PutEventsStep, RuleStep, StartReplayStep
 from .fault_model import Fault
@@ -89,11 +90,12 @@ class ConfirmSubscriptionStep(Settings):
 
 
 class StubbedAnswer(Settings):
-    """What an endpoint's stub answers: `status` 0 is no answer at all."""
+    """What an endpoint's stub answers: `status` 0 is no answer at all. A body that is no text is JSON."""
 
     status: Annotated[int, Field(ge=0, le=599, strict=True)] = 200
-    body: str = ""
+    body: Any = ""
     delay: Milliseconds = 1
+    headers: dict[str, str] = {}
 
 
 class EndpointStub(Settings):
@@ -242,6 +244,22 @@ class MessagesExpectation(Count):
     attributes: dict[str, str] = {}
 
 
+class EventsExpectation(Count):
+    """Events that came to an event bus, or that a function was given (each once, however often it was tried): how
+    many match an event `pattern`, all `within` a time after the start."""
+
+    event_bus: str | None = None
+    function: str | None = None
+    pattern: PatternText | None = None
+    within: Milliseconds | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> EventsExpectation:
+        if (self.event_bus is None) == (self.function is None):
+            raise ValueError("events came to an event bus or to a function; write event_bus: NAME or function: NAME")
+        return self
+
+
 class NotificationsExpectation(Count):
     """Notifications of a topic that reached their endpoints: how many, which `endpoint` (a queue's or function's
     name, a URL, an address or a number) and `protocol`, and what they hold: `message` (a text, or JSON that it must be
@@ -331,6 +349,7 @@ EXPECTATIONS = (
     "invocations",
     "messages",
     "notifications",
+    "events",
     "queue_depth",
     "objects",
     "object_versions",
@@ -357,13 +376,14 @@ class Expectation(Settings):
     """One thing that must hold at the end."""
 
     NOT_YET: ClassVar[dict[str, str]] = dict.fromkeys(
-        ("events", "cost", "pattern"),
+        ("cost", "pattern"),
         "this expectation comes with a later version",
     )
 
     invocations: InvocationsExpectation | None = None
     messages: MessagesExpectation | None = None
     notifications: NotificationsExpectation | None = None
+    events: EventsExpectation | None = None
     queue_depth: QueueDepthExpectation | None = None
     objects: ObjectsExpectation | None = None
     object_versions: ObjectVersionsExpectation | None = None

@@ -13,6 +13,7 @@ from ..engine.engine import StepFailed
 from ..errors import AwsFault, Deadlock, InvariantBroken, RunLimit, UserError
 from ..explain.hints import hints
 from ..kernel.trace import TraceRow, jsonl, select
+from ..operations import as_text
 from ..project.load import load_yaml
 from ..runtimes.http import HttpStub, StubbedResponse
 from ..simulation import Simulation
@@ -177,7 +178,13 @@ def _play(scenario: Scenario, simulation: Simulation) -> tuple[list[str], tuple[
 
 def _stubs(scenario: Scenario) -> list[HttpStub]:
     return [
-        HttpStub(stub.url, tuple(StubbedResponse(each.status, each.body, each.delay) for each in stub.responses))
+        HttpStub(
+            stub.url,
+            tuple(
+                StubbedResponse(each.status, as_text(each.body), each.delay, tuple(each.headers.items()))
+                for each in stub.responses
+            ),
+        )
         for stub in scenario.file.endpoints
     ]
 

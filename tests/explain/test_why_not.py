@@ -490,4 +490,6 @@ def test_another_kind_of_resource_brings_its_own_question(monkeypatch: pytest.Mo
 
 def test_the_project_of_the_other_tests_knows_all_kinds() -> None:
     kinds = {each.kind for each in World.running(played().engine).resources.values()}
-    assert kinds | {"schedule", "archive"} == set(QUESTIONS), PROJECT  # archives have tests of their own
+    assert kinds | {"schedule", "archive", "api_destination"} == set(QUESTIONS), (
+        PROJECT
+    )  # archives have tests of their own

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..answers import Question
 from .buckets import BUCKETS, indexed
-from .buses import ARCHIVES, BUSES
+from .buses import ARCHIVES, BUSES, DESTINATIONS
 from .functions import FUNCTIONS
 from .mappings import MAPPINGS
 from .queues import QUEUES
@@ -27,6 +27,7 @@ QUESTIONS: dict[str, Question] = {
     "subscription": SUBSCRIPTIONS,
     "event_bus": BUSES,
     "archive": ARCHIVES,
+    "api_destination": DESTINATIONS,
 }
 
 __all__ = ["QUESTIONS", "indexed"]

@@ -50,12 +50,17 @@ def ask(world: World, event: TraceRow | None, bucket: Known, target: Known) -> H
     """Evaluate the bucket's notifications to the target again, as they are now."""
     settings = parse_bucket(bucket.config)
     ours = [one for one in settings.notifications if one.arn == target.arn]
+    if event is None and settings.eventbridge and target.arn == settings.bus:
+        return stopped(Finding("eventbridge", f"{bucket} tells {target} of every event; ask about a key"))
     if event is None:
         return stopped(*_in_general(bucket, ours, target))
     if event.kind == "FileSkipped":
         reason = event.details.get("reason", "")
         return stopped(Finding("no_object", f"the file never became an object: {reason}", (event,)))
     effects = world.book.caused_by(event.id)
+    sent = [row for row in effects if row.kind == "EventBridgeEventSent" and row.details.get("target") == target.arn]
+    if sent:
+        return delivered(world, sent[-1], target)
     judged = [row for row in effects if row.kind in _JUDGED]
     matched = [row for row in judged if row.details.get("target") == target.arn]
     if matched:

@@ -101,6 +101,12 @@ BUSES = Question(
     ask=ask,
     own=not_reached,
 )
+DESTINATIONS = Question(
+    events=frozenset(),
+    reached=frozenset({"HttpRequestSucceeded"}),
+    leads_to=lambda world, destination: (),
+    ask=lambda world, event, destination, target: stopped(Finding("outside", f"{destination} leads out of AWS")),
+)
 ARCHIVES = Question(
     events=frozenset(),
     reached=frozenset({"EventArchived"}),

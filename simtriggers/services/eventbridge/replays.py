@@ -108,7 +108,7 @@ def decide_start(view: ReplayView, entry: Entry, *, now_ms: int, ids: Ids) -> De
     if only:
         details["rules"] = only
     note = Note(ids.row_id(), "ReplayStarted", entry.arn, name, entry.cause, details)
-    timer = Timer(TIMER, now_ms, commands.ReplaySlice(row.from_ms), note.id)
+    timer = Timer(TIMER, now_ms + 1, commands.ReplaySlice(row.from_ms), note.id)
     return Decision(reply=description(row), writes=[Write(store.PUT_REPLAY, row)], notes=[note], effects=[timer])
 
 
@@ -213,7 +213,7 @@ def view_slice(read: Reader, entry: Entry) -> SliceView:
     row = ReplayRow._make(found)
     archive = read.resource(row.archive)
     if archive is None:
-        return SliceView(row)
+        return SliceView(row, bus_at(read, row.bus))
     oldest_ms, bus = archive.config.oldest_ms(read.now_ms), bus_at(read, row.bus)
     minute_ms, events = _next(read, row, command.from_ms, command.after, oldest_ms)
     if not events and command.after:  # the page before was the whole rest of its minute

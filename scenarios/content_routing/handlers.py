@@ -1,0 +1,2 @@
+def ship(event, context):
+    print("ship", event["detail"]["id"])

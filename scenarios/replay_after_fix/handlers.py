@@ -1,0 +1,2 @@
+def book(event, context):
+    print("booked", event["detail"]["id"], event.get("replay-name", "live"))
