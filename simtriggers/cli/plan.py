@@ -9,13 +9,16 @@ from typing import Any
 
 import click
 
+from ..aws.arn import name_of
 from ..aws.schedules import fires, parse_schedule
 from ..errors import UserError
 from ..explain.texts import duration
 from ..kernel.clock import WallClock, iso_s, parse_iso
+from ..project.buses import declared_rules, rules_of_functions
 from ..project.model import FunctionDeclaration, Project, load_project, s3_triggers
 from ..project.schedules import schedule_resources
-from ..services.eventbridge.config import ScheduleTrigger, rule_name
+from ..services.eventbridge.arns import bus_name_of
+from ..services.eventbridge.settings import DISABLED
 from ..services.lambda_.config import SqsTrigger, Target
 from ..services.s3.config import bucket_notifications
 from ..services.scheduler.settings import parse_settings
@@ -41,12 +44,13 @@ def command(project: Path | None, after: str | None, as_json: bool) -> None:
 
 
 def plan(project: Project, after_ms: int) -> Plan:
-    """The wiring as JSON: `buckets`, `queues`, `functions`, `mappings` and `schedules`, in file order.
+    """The wiring as JSON: `buckets`, `queues`, `functions`, `mappings`, `rules` (with a pattern) and `schedules`, in
+    file order.
 
     Durations are milliseconds; `next` are the first fires after `after_ms`. A rate is counted from there.
     """
     resources = project.resources
-    made: Plan = {"buckets": [], "queues": [], "mappings": [], "schedules": [], "functions": []}
+    made: Plan = {"buckets": [], "queues": [], "mappings": [], "rules": [], "schedules": [], "functions": []}
     for name, bucket in resources.buckets.items():
         found = bucket_notifications(project.names, bucket, s3_triggers(resources, name))
         targets = [
@@ -63,11 +67,13 @@ def plan(project: Project, after_ms: int) -> Plan:
         made["queues"].append(row)
     for name, function in resources.functions.items():
         made["functions"].append(_function(name, function))
-        for index, trigger in enumerate(function.triggers, start=1):
+        for trigger in function.triggers:
             if isinstance(trigger, SqsTrigger):
                 made["mappings"].append(_mapping(name, trigger))
-            elif isinstance(trigger, ScheduleTrigger):
-                made["schedules"].append(_schedule(name, index, trigger, after_ms))
+        for arn, command in rules_of_functions(project.names, name, function):
+            _add_rule(made, arn, command.config, after_ms, function=name)
+    for arn, command in declared_rules(project.names, resources):
+        _add_rule(made, arn, command.config, after_ms)
     for _, arn, command in schedule_resources(project.names, resources):
         made["schedules"].append(_of_scheduler(arn, command.config, after_ms))
     return made
@@ -91,7 +97,7 @@ def _function(name: str, function: FunctionDeclaration) -> dict[str, Any]:
 
 
 def _target(target: Target | None) -> str | None:
-    return None if target is None else target.queue or target.function or target.arn
+    return None if target is None else target.queue or target.function or target.event_bus or target.arn
 
 
 def _mapping(function: str, trigger: SqsTrigger) -> dict[str, Any]:
@@ -105,16 +111,22 @@ def _mapping(function: str, trigger: SqsTrigger) -> dict[str, Any]:
     }
 
 
-def _schedule(function: str, index: int, trigger: ScheduleTrigger, after_ms: int) -> dict[str, Any]:
-    schedule = parse_schedule(trigger.schedule)
-    upcoming = [iso_s(at_ms) for at_ms in islice(fires(schedule, after_ms), _FIRES)] if trigger.enabled else []
-    return {
-        "rule": rule_name(function, index, trigger),
-        "schedule": trigger.schedule,
-        "function": function,
-        "enabled": trigger.enabled,
-        "next": upcoming,
-    }
+def _add_rule(made: Plan, arn: str, config: dict[str, Any], after_ms: int, *, function: str = "") -> None:
+    """A rule of EventBridge: to the rules if it has a pattern, to the schedules if it has one. `function` is the one
+    whose trigger it is."""
+    enabled = config["state"] != DISABLED
+    to: dict[str, Any] = {"function": function}
+    if not function:
+        to = {"targets": [_short(target["arn"]) for target in config["targets"]]}
+    name = name_of(arn)
+    if "event_pattern" in config:
+        pattern = config["event_pattern"]
+        row = {"rule": name, "event_bus": bus_name_of(arn), "pattern": pattern, **to, "enabled": enabled}
+        made["rules"].append(row)
+    if "schedule_expression" in config:
+        schedule = parse_schedule(config["schedule_expression"])
+        upcoming = [iso_s(at_ms) for at_ms in islice(fires(schedule, after_ms), _FIRES)] if enabled else []
+        made["schedules"].append({"rule": name, "schedule": schedule.text, **to, "enabled": enabled, "next": upcoming})
 
 
 def _of_scheduler(arn: str, config: dict[str, Any], after_ms: int) -> dict[str, Any]:
@@ -145,6 +157,7 @@ def _text(made: Plan) -> list[str]:
         ("buckets", _bucket_lines),
         ("queues", _queue_lines),
         ("mappings", _mapping_lines),
+        ("rules", _rule_lines),
         ("schedules", _schedule_lines),
         ("functions", _function_lines),
     )
@@ -176,6 +189,11 @@ def _mapping_lines(row: dict[str, Any]) -> list[str]:
     partial = ", reports partial failures" if row["report_batch_item_failures"] else ""
     off = "" if row["enabled"] else " (disabled)"
     return [f"{row['queue']} → {row['function']}  batches of {row['batch_size']}{window}{partial}{off}"]
+
+
+def _rule_lines(row: dict[str, Any]) -> list[str]:
+    to = row["function"] if "function" in row else ", ".join(row["targets"]) or "nothing"
+    return [f"{row['event_bus']}: {row['pattern']} → {to}{'' if row['enabled'] else ' (disabled)'}"]
 
 
 def _schedule_lines(row: dict[str, Any]) -> list[str]:

@@ -29,6 +29,10 @@ ACTS = frozenset(
         "TopicDeleted", "SubscriptionCreated", "SubscriptionUpdated", "SubscriptionNoLongerDeclared",
         "SubscriptionConfirmed", "SubscriptionDeleted", "SubscriptionConfirmationSent",
         "ScheduleStarted", "ScheduleStopped", "ScheduleEnded", "RuleTargetsChanged",
+        "EventReceived", "EventRefused", "EventLost", "EventBusCreated", "EventBusChanged", "EventBusDeleted",
+        "RuleCreated", "RuleChanged", "RuleRemoved", "ReplayStarted", "ReplayCancelling",
+        "ArchiveCreated", "ArchiveChanged", "ArchiveNoLongerDeclared", "ArchiveDeleted",
+        "EndpointCreated", "EndpointChanged", "EndpointDeleted",
         "ScheduleChanged", "ScheduleDeleted", "ScheduleGroupCreated", "ScheduleGroupChanged", "ScheduleGroupDeleted",
     }
 )  # fmt: skip

@@ -53,6 +53,41 @@ def test_the_plan_as_json(shell: Shell, demo: Path) -> None:
     assert made["schedules"][0]["next"][0] == "2026-01-16T02:00:00Z"
 
 
+def test_the_plan_of_rules(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "simtriggers.yaml").write_text(
+        """
+event_buses: {shop: {}}
+queues: {q: {}}
+functions:
+  f:
+    stub: [{returns: {}}]
+    event_invoke_config: {on_success: {event_bus: shop}}
+    triggers:
+      - {event_bridge_rule: {source: [a]}, event_bus_name: shop}
+      - {schedule: rate(1 hour)}
+rules:
+  r: {event_pattern: {source: [b]}, schedule_expression: rate(1 hour), state: DISABLED, targets: [{queue: q}]}
+  none: {event_pattern: {source: [c]}}
+"""
+    )
+    lines = shell("plan", str(tmp_path), *AFTER).out.splitlines()
+    assert lines[lines.index("rules:") : lines.index("functions:")] == [
+        "rules:",
+        '  shop: {"source":["a"]} → f',
+        '  default: {"source":["b"]} → q (disabled)',
+        '  default: {"source":["c"]} → nothing',
+        "schedules:",
+        "  rate(1 hour) → f  next 2026-01-15T13:00:00Z, 2026-01-15T14:00:00Z, 2026-01-15T15:00:00Z",
+        "  rate(1 hour) → q (disabled)",
+    ]
+    assert "    as an event: 2 retries, on success → shop" in lines
+    made = json.loads(shell("plan", str(tmp_path), *AFTER, "--json").out)
+    assert [row["rule"] for row in made["schedules"]] == ["f-schedule-1", "r"]
+    assert made["rules"][0] == {
+        "rule": "f-rule-1", "event_bus": "shop", "pattern": '{"source":["a"]}', "function": "f", "enabled": True,
+    }  # fmt: skip
+
+
 def test_the_plan_of_what_is_switched_off(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "simtriggers.yaml").write_text(
         """

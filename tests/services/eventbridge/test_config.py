@@ -15,10 +15,15 @@ from simtriggers.kernel.effects import RetryPolicy, payload
 from simtriggers.kernel.retries import RetryAt, next_attempt
 from simtriggers.services.eventbridge.checks import check_rule
 from simtriggers.services.eventbridge.config import (
+    InputTransformer,
+    RuleConfig,
     ScheduleTrigger,
+    declared_rule,
     rule_name,
     rule_resource,
 )
+from simtriggers.services.eventbridge.config_buses import ApiDestinationConfig, destination_resource
+from simtriggers.services.eventbridge.destinations import parse_destination
 from simtriggers.services.eventbridge.settings import RuleSettings, RuleTarget, parse_rule
 
 NAMES = Names()
@@ -154,3 +159,73 @@ def test_long_function_names() -> None:
     assert all(len(name) <= 64 for name in names)
     assert rule_name("f" * 53, 1, trigger()) == "f" * 53 + "-schedule-1"
     assert rule_name(longest, 1, trigger(name="mine")) == "mine"
+
+
+# --- rules, buses, destinations -----------------------------------------------------------------
+
+
+def test_a_rule_of_a_bus_becomes_a_resource() -> None:
+    rule = RuleConfig.model_validate(
+        {
+            "event_bus_name": "shop",
+            "event_pattern": {"source": ["a"]},
+            "description": "d",
+            "targets": [
+                {"queue": "q.fifo", "sqs_parameters": {"message_group_id": "g"}, "dead_letter_target": "letters"},
+                {"id": "two", "arn": "arn:aws:lambda:eu-west-1:123456789012:function:f", "input_path": "$.detail"},
+            ],
+        }
+    )
+    retries = {"maximum_retry_attempts": 185, "maximum_event_age_in_seconds": 86_400}
+    assert declared_rule(NAMES, "r", rule) == (
+        "arn:aws:events:us-east-1:123456789012:rule/shop/r",
+        PutResource(
+            "rule",
+            "r",
+            {
+                "state": "ENABLED",
+                "rate_starts": "after_interval",
+                "targets": [
+                    {
+                        "id": "target-1",
+                        "arn": NAMES.queue("q.fifo"),
+                        "input": None,
+                        "retry_policy": retries,
+                        "dead_letter_arn": LETTERS,
+                        "sqs_parameters": {"message_group_id": "g"},
+                    },
+                    {
+                        "id": "two",
+                        "arn": "arn:aws:lambda:eu-west-1:123456789012:function:f",
+                        "input": None,
+                        "retry_policy": retries,
+                        "dead_letter_arn": None,
+                        "input_path": "$.detail",
+                    },
+                ],
+                "event_pattern": '{"source":["a"]}',
+                "description": "d",
+            },
+        ),
+    )
+
+
+def test_an_api_destination_sends_300_requests_a_second() -> None:
+    found = ApiDestinationConfig.model_validate({"connection": "c", "invocation_endpoint": "https://x.example"})
+    arn, command = destination_resource(NAMES, "d", found)
+    assert parse_destination(command.config).rate == 300
+    assert arn == NAMES.api_destination("d") != NAMES.api_destination("e")
+    assert arn.startswith("arn:aws:events:us-east-1:123456789012:api-destination/d/")
+
+
+@pytest.mark.parametrize(
+    "template, text",
+    [
+        ({"a": "<a>", "b": ["<a>", "x <a>"], "c": 1}, '{"a":<a>,"b":[<a>,"x <a>"],"c":1}'),
+        ('{"a": "<a>"}', '{"a": "<a>"}'),
+        ('"text <a>"', '"text <a>"'),
+    ],
+)
+def test_a_template_as_yaml(template: object, text: str) -> None:
+    found = InputTransformer.model_validate({"input_paths_map": {"a": "$.id"}, "input_template": template})
+    assert found.input_template == text

@@ -303,3 +303,12 @@ def test_the_order_of_the_keys() -> None:
             *("version", "id", "detail-type", "source", "account", "time", "region"),
             *("replay-name", "resources", "detail"),
         ]
+
+
+def test_a_window_inside_of_a_minute() -> None:
+    with world(TEXT) as sim:
+        put(sim, *[f"2026-01-15T10:00:{second:02}Z" for second in (0, 10, 20, 30)])
+        emptied(sim)
+        sim.events.start_replay("again", "kept", start="2026-01-15T10:00:10Z", end="2026-01-15T10:00:20Z")
+        sim.run_until_idle()
+        assert [event["detail"]["n"] for event in events(sim)] == [1, 2]

@@ -333,3 +333,14 @@ def test_an_event_without_its_envelope_is_not_tested(event: Any) -> None:
             "ValidationException",
             "Parameter Event is not valid.",
         )
+
+
+def test_a_policy_has_a_length() -> None:
+    with world("") as sim:
+        arn = sim.names.event_bus("shop")
+        wanted = f'{{"a":"{"x" * (10_240 - 8)}"}}'
+        assert sim.engine.ask(arn, eb.PutPermission(policy=wanted)) is None
+        found = sim.engine.ask(arn, eb.PutPermission(policy=wanted + " "))
+        assert found.code == "PolicyLengthExceededException"
+        assert sim.event_bus("shop").describe().policy == wanted
+        assert sim.engine.ask(arn, eb.PutPermission(policy="{")).code == "ValidationException"
