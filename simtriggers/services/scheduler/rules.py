@@ -274,7 +274,9 @@ def _call(settings: ScheduleSettings, entry: Entry, execution: Execution, *, ids
             context = (*context, ("dead_letter_payload", asked))
         if counts:
             context = (*context, ("counts_attempts", "yes"))
-        decision.effects.append(Deliver(call.arn, sent, target.policy, fired.id, target.dead_letter, context))
+        group = dict(call.context).get("group_id")
+        order = None if group is None else f"{call.arn}/{group}"
+        decision.effects.append(Deliver(call.arn, sent, target.policy, fired.id, target.dead_letter, context, order))
     return decision
 
 

@@ -83,6 +83,20 @@ def test_a_fifo_queue_gets_the_group() -> None:
     assert (message.body, dict(message.attributes)["MessageGroupId"]) == ("x", "g")
 
 
+@pytest.mark.parametrize("shuffle", range(4))
+def test_turns_of_one_group_keep_their_order(shuffle: int) -> None:
+    """Other orders of what happens at one millisecond are explored, but never within a group."""
+    world = World(shuffle_ties=shuffle)
+    for number in range(8):
+        group = {"message_group_id": "g"}
+        queue = NAMES.queue("groups.fifo")
+        world.create(NOW, queue, name=f"n{number}", target_sqs_parameters=group, target_input=str(number))
+    world.engine.run_until_idle()
+    sent = [row.details["payload"] for row in world.rows("MessageSent")]
+    assert len(set(sent)) == 8
+    assert sent == [row.details["payload"] for row in world.rows("ScheduleFired")]
+
+
 def test_a_bus_gets_an_event_of_the_given_source_and_type() -> None:
     world = World()
     parameters = {"detail_type": "Rotation due", "source": "ops.keys"}

@@ -51,11 +51,11 @@ class Sink:
 class World:
     """The engine with its queues `jobs`, `letters`, `groups.fifo`, and sinks for functions and buses."""
 
-    def __init__(self, start: str | int = START, *, seed: int = 1) -> None:
+    def __init__(self, start: str | int = START, *, seed: int = 1, shuffle_ties: int | None = None) -> None:
         start_ms = parse_iso(start) if isinstance(start, str) else start
         self.functions, self.buses = Sink("lambda"), Sink("events")
         services = [SQS, SNS, SCHEDULER, self.functions.service, self.buses.service]
-        self.engine = VirtualEngine(services, start_ms=start_ms, seed=seed)
+        self.engine = VirtualEngine(services, start_ms=start_ms, seed=seed, shuffle_ties=shuffle_ties)
         for name in ("jobs", "letters"):
             self.ask(*queue_resource(NAMES, name, QueueConfig()))
         self.ask(*queue_resource(NAMES, "groups.fifo", QueueConfig(fifo_queue=True, content_based_deduplication=True)))
