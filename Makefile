@@ -1,6 +1,7 @@
 # Needs only make and python3 (3.11 or later); everything else is installed into .venv.
 
 PYTHON ?= python3
+MUTANTS ?=
 BIN := .venv/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check
 
@@ -34,7 +35,7 @@ golden: setup  ## write the golden traces anew; look at the difference before yo
 	SIMTRIGGERS_GOLDEN=1 $(BIN)/python -m pytest -q tests/test_golden.py
 
 mutants: setup  ## break rules one by one; the test named for each must notice
-	$(BIN)/python -m tests.mutants
+	$(BIN)/python -m tests.mutants $(MUTANTS)
 
 bench: setup  ## measure; writes benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks

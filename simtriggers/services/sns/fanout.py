@@ -37,11 +37,13 @@ class Notice:
 
 @dataclass(slots=True)
 class Target:
-    """A confirmed subscription. `next_send_ms` moves on while a decision sends to a throttled endpoint."""
+    """A confirmed subscription. `next_send_ms` moves on while a decision sends to a throttled endpoint; `revision`
+    counts how often it was written."""
 
     arn: str
     settings: SubscriptionSettings
     next_send_ms: int = 0
+    revision: int = 0
 
     @property
     def id(self) -> str:

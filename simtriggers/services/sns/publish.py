@@ -61,7 +61,7 @@ def view_publish(read: Reader, entry: Entry) -> PublishView:
     for arn, next_send_ms, _ in read.all(store.CONFIRMED, entry.arn):
         subscription = read.resource(arn)
         if subscription is not None and subscription.wired and not archive.is_over(subscription.config):
-            targets.append(Target(arn, subscription.config, next_send_ms))
+            targets.append(Target(arn, subscription.config, next_send_ms, subscription.revision))
     state = read.one(store.INCARNATION)
     assert state is not None
     published, known = 0, {}
@@ -155,7 +155,7 @@ class _Round:
         assert view.topic is not None
         self.topic = view.topic
         self.settings: TopicSettings = view.topic.config
-        self.targets = [Target(each.arn, each.settings, each.next_send_ms) for each in view.targets]
+        self.targets = [Target(each.arn, each.settings, each.next_send_ms, each.revision) for each in view.targets]
         self.published = view.published
         self.known = dict(view.known)
         self.incarnation = view.incarnation
@@ -215,7 +215,8 @@ def _spread(decision: Decision, round_: _Round, notice: Notice) -> None:
     )
     details["matched"] = matched
     if missed:
-        summary = {"not_matched": missed, "of": matched + missed}
+        revision = sum(target.revision for target in round_.targets)
+        summary = {"not_matched": missed, "of": matched + missed, "revision": revision}
         kind = "SubscriptionsNotMatched"
         decision.notes.append(Note(ids.row_id(), kind, notice.topic, notice.message_id, note.id, summary))
 

@@ -113,7 +113,7 @@ def test_filters_decide_who_gets_it() -> None:
     assert (summary.cause, summary.subject, summary.details) == (
         published.id,
         result.message_id,
-        {"not_matched": 1, "of": 4},
+        {"not_matched": 1, "of": 4, "revision": 4},
     )
     assert [row.cause for row in world.rows("SubscriptionMatched")] == [published.id] * 3
 
