@@ -1,12 +1,13 @@
-"""Event buses live: an API destination that really fails and comes back, rules off and on, a replay."""
+"""Event buses live: an API destination that really fails, or is silent, and comes back; rules off and on, a replay."""
 
 from __future__ import annotations
 
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +22,28 @@ Inbox = queue.SimpleQueue[tuple[int, dict[str, str], dict[str, Any]]]
 
 @pytest.fixture
 def partner() -> Iterator[tuple[str, Inbox]]:
-    """An HTTP server that answers its first request with 500, and all later ones with 200."""
+    """An HTTP server that answers its first request with 500, all later ones with 200, and none to /silent at first."""
     inbox: Inbox = queue.SimpleQueue()
     statuses = iter([500])
+    over = threading.Event()
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             status = next(statuses, 200)
             body = self.rfile.read(int(self.headers["Content-Length"]))
             inbox.put((status, dict(self.headers), json.loads(body)))
+            if status == 500 and self.path == "/silent":
+                over.wait(PATIENCE_S)
             self.send_response(status)
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    server = HTTPServer(("127.0.0.1", 0), Hook)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/orders", inbox
+    yield f"http://127.0.0.1:{server.server_port}", inbox
+    over.set()
     server.shutdown()
     server.server_close()
 
@@ -49,7 +54,7 @@ def test_events_reach_an_endpoint_that_fails_at_first(tmp_path: Path, partner: t
 event_buses: {{shop: {{}}}}
 archives: {{kept: {{event_bus_name: shop}}}}
 connections: {{c: {{api_key: {{api_key_name: x-key, api_key_value: made-up}}}}}}
-api_destinations: {{orders: {{connection: c, invocation_endpoint: '{url}'}}}}
+api_destinations: {{orders: {{connection: c, invocation_endpoint: '{url}/orders'}}}}
 rules:
   tell:
     event_bus_name: shop
@@ -74,3 +79,22 @@ rules:
         assert sorted(event["detail"]["total"] for event in replayed) == [20, 30]
         assert sim.stop() == 0
     assert inbox.empty()
+
+
+def test_a_silent_endpoint_is_given_up_after_five_seconds_and_asked_again(
+    tmp_path: Path, partner: tuple[str, Inbox]
+) -> None:
+    url, inbox = partner
+    text = f"""
+connections: {{c: {{api_key: {{api_key_name: x-key, api_key_value: made-up}}}}}}
+api_destinations: {{orders: {{connection: c, invocation_endpoint: '{url}/silent'}}}}
+rules: {{tell: {{event_pattern: {{source: [shop]}}, targets: [{{api_destination: orders}}]}}}}
+"""
+    with up(project(tmp_path, text, handlers=""), "--no-reload") as sim:
+        sim.step(put_events={"source": "shop", "detail_type": "order", "detail": {"total": 20}})
+        first = inbox.get(timeout=PATIENCE_S)
+        asked = time.monotonic()
+        again = inbox.get(timeout=PATIENCE_S)
+        assert time.monotonic() - asked > 5
+        assert first[2] == again[2]
+        assert sim.stop() == 0
