@@ -98,3 +98,28 @@ rules: {{tell: {{event_pattern: {{source: [shop]}}, targets: [{{api_destination:
         assert time.monotonic() - asked > 5
         assert first[2] == again[2]
         assert sim.stop() == 0
+
+
+def test_an_archive_keeps_its_events_until_it_is_pruned(tmp_path: Path) -> None:
+    text = """
+queues: {q: {}}
+event_buses: {shop: {}}
+archives: {kept: {event_bus_name: shop}}
+connections: {c: {api_key: {api_key_name: x-key, api_key_value: made-up}}}
+api_destinations: {orders: {connection: c, invocation_endpoint: 'http://127.0.0.1:9/'}}
+rules: {tell: {event_bus_name: shop, event_pattern: {source: [shop]}, targets: [{queue: q}]}}
+"""
+    archived, buses = "SELECT count(*) FROM events_archived", "SELECT name FROM resources WHERE kind = 'event_bus'"
+    with up(project(tmp_path, text, handlers=""), "--no-reload") as sim:
+        sim.step(put_events={"event_bus": "shop", "source": "shop", "detail_type": "order", "detail": {"total": 20}})
+        sim.noted("MessageSent", 1)
+        assert sim.stop() == 0
+    (tmp_path / "simtriggers.yaml").write_text("queues: {q: {}}\n")
+    with up(tmp_path, "--no-reload") as sim:
+        assert sim.rows(archived) == [(1,)]
+        assert sim.stop() == 0
+    with up(tmp_path, "--no-reload", "--prune") as sim:
+        assert sim.rows(archived) == [(0,)]
+        assert sim.rows(buses) == [("default",)]
+        assert sim.rows("SELECT count(*) FROM resources WHERE kind NOT IN ('event_bus', 'queue')") == [(0,)]
+        assert sim.stop() == 0

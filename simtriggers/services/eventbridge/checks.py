@@ -156,6 +156,9 @@ def _check_target(row: dict[str, Any], place: str) -> Refused | None:
     extra = sorted(row.keys() - _TARGET_KEYS)
     if extra:
         return errors.not_supported(f"{extra[0]} of a target")
+    for member in ("id", "arn"):
+        if row.get(member) is None:
+            return errors.absent(f"{place}.{member}")
     refused = check_name(row["id"], f"{place}.id") or _check_retry(row["retry_policy"], place)
     if refused is not None:
         return refused
@@ -199,6 +202,8 @@ def _check_input(row: dict[str, Any], place: str) -> Refused | None:
 
 
 def _check_transformer(transformer: dict[str, Any], target: str, place: str) -> Refused | None:
+    if transformer.get("input_template") is None:
+        return errors.absent(f"{place}.inputTemplate")
     text, paths = transformer["input_template"], transformer.get("input_paths_map") or {}
     bound = "greater than or equal to 1" if not text else f"less than or equal to {INPUT_CHARACTERS}"
     if not 1 <= len(text) <= INPUT_CHARACTERS:

@@ -20,6 +20,12 @@ def constraint(shown: object, member: str, rule: str) -> Refused:
     return validation(text)
 
 
+def absent(member: str) -> Refused:
+    """A member that the API's model requires, and that the request does not have."""
+    rule = "Member must not be null"
+    return validation(f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: {rule}")
+
+
 def parameter(name: str, reason: str = "") -> Refused:
     """A parameter that is not valid, for a reason if AWS names one."""
     return validation(f"Parameter {name} is not valid.{f' Reason: {reason}' if reason else ''}")

@@ -36,8 +36,8 @@ class RulesOfBus:
 
     def update(self, made: _Made) -> None:
         """Bring it up to date with the rows."""
-        for arn, rule in self.enabled.items():
-            if made.enabled.get(arn) is not rule:
+        for arn in self.enabled:
+            if arn not in made.enabled:
                 self._index.remove(arn)
         for arn, rule in made.enabled.items():
             if self.enabled.get(arn) is not rule:

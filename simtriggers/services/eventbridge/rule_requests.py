@@ -151,7 +151,7 @@ def decide_put_targets(view: RequestView, entry: Entry, *, now_ms: int, ids: Ids
     if refused is not None or view.rule is None:
         return Decision(reply=refused)
     given = [complete_target(row) for row in command.targets]
-    new = {row["id"]: row for row in given}
+    new = {row.get("id"): row for row in given}
     there = {row["id"]: row for row in view.rule.config.stored["targets"]}
     refused = check_targets(given, there=len(there.keys() - new.keys()))
     if refused is not None:

@@ -284,6 +284,12 @@ def test_removing_targets() -> None:
         ({"input": "x" * 8193}, "at 'targets.1.member.input' failed"),
         ({"input_path": "$." + "x" * 256}, "at 'targets.1.member.inputPath' failed"),
         ({"id": "t" * 65}, "at 'targets.1.member.id' failed"),
+        ({"id": None}, "Value null at 'targets.1.member.id' failed to satisfy constraint: Member must not be null"),
+        ({"arn": None}, "Value null at 'targets.1.member.arn' failed to satisfy constraint: Member must not be null"),
+        (
+            {"input_transformer": {"input_paths_map": {}}},
+            "Value null at 'targets.1.member.inputTransformer.inputTemplate' failed to satisfy constraint",
+        ),
     ],
 )
 def test_refused_targets(keys: dict[str, Any], message: str) -> None:

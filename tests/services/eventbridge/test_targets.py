@@ -205,6 +205,18 @@ def test_a_hop_to_another_region_or_account(region: str, account: str, same_id: 
         assert {name: text for name, _, text in letter.message_attributes}["ERROR_CODE"] == code
 
 
+def test_a_bus_elsewhere_sends_nothing_to_its_neighbour() -> None:
+    place = "arn:aws:events:eu-west-1:123456789012"
+    with world(ORDERS % f"{{arn: '{place}:event-bus/far'}}") as sim:
+        far_bus(sim, f"{place}:event-bus/far", f"{place}:rule/far/r", f"{place}:event-bus/next")
+        assert sim.engine.ask(f"{place}:event-bus/next", eb.CreateEventBus()) == f"{place}:event-bus/next"
+        put(sim)
+        assert [row.arn for row in sim.trace if row.kind == "EventReceived"][1:] == [f"{place}:event-bus/far"]
+        (letter,) = sim.queue("dlq").messages()
+        attributes = {name: text for name, _, text in letter.message_attributes}
+        assert attributes["ERROR_CODE"] == "THIRD_ACCOUNT_HOP_DETECTED"
+
+
 # --- what services of this simulator send -------------------------------------------------------
 
 
