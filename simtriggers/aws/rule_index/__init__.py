@@ -57,7 +57,7 @@ class RuleIndex(Generic[K]):
         added = self._added[key] = []
         for branch in pattern.branches:
             places, rest = _places(branch)
-            slot = Slot(self._number, key, rest, branch_test(rest))
+            slot = Slot(self._number, key, _kinds(rest), rest, branch_test(rest))
             for place in places:
                 self._groups(place).setdefault(place[1], Group()).add(slot)
                 added.append((place, slot))
@@ -88,12 +88,12 @@ class RuleIndex(Generic[K]):
         hits: list[Slot[K]] = []
         group = self._by_source.get(source)
         if group is not None:
-            group.collect(event, hits)
+            group.collect(event, kind, hits)
         group = self._by_kind.get(kind)
         if group is not None:
-            group.collect(event, hits)
+            group.collect(event, kind, hits)
         if self._elsewhere:
-            self._elsewhere[""].collect(event, hits)
+            self._elsewhere[""].collect(event, kind, hits)
         if len(hits) < 2:
             return [slot.key for slot in hits]
         # Several branches of one rule may match; slots sort by their number.
@@ -117,6 +117,12 @@ def _places(branch: Branch) -> tuple[list[_Place], tuple[Field, ...]]:
 
 def _not_detail_type(field: Field) -> bool:
     return field.path != _DETAIL_TYPE
+
+
+def _kinds(fields: tuple[Field, ...]) -> tuple[str, ...] | None:
+    """The detail types that a branch names by plain text."""
+    named = [_plain_texts(field) for field in fields if field.path == _DETAIL_TYPE]
+    return named[0] if named else None
 
 
 def _plain_texts(field: Field) -> tuple[str, ...] | None:

@@ -11,8 +11,8 @@ from .tables import ROUGH, Tables, leaves_by_path, places, walk
 
 K = TypeVar("K")
 
-_FEW: Final = 4
-"""So many rules are asked one by one sooner than through tables."""
+_FEW: Final = 16
+"""So many rules are asked one by one, those of the event's detail type alone, sooner than through tables."""
 _PATHS_MAX: Final = 48
 """Rules with more paths than this together are told apart by one path of each first."""
 _TABLE_RULES_MAX: Final = 8192
@@ -21,11 +21,12 @@ _TABLE_RULES_MAX: Final = 8192
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slot(Generic[K]):
-    """One branch of a rule in a group. `number` orders rules by their adding; `fields` are what is left to
-    ask, `test` asks all of it of an event."""
+    """One branch of a rule in a group. `number` orders rules by their adding; `kinds` are the detail types that it
+    names by plain text, or None; `fields` are what is left to ask, `test` asks all of it of an event."""
 
     number: int
     key: K
+    kinds: tuple[str, ...] | None
     fields: tuple[Field, ...]
     test: Callable[[dict[str, Any]], bool]
 
@@ -38,11 +39,12 @@ class Slot(Generic[K]):
 class Group(Generic[K]):
     """Slots, and what is built from them at the next event after there were enough changes."""
 
-    __slots__ = ("_built", "_by_path", "_fresh", "_gone", "_stale", "_tables")
+    __slots__ = ("_built", "_by_path", "_fresh", "_fresh_by_kind", "_gone", "_stale", "_tables")
 
     def __init__(self) -> None:
         self._built: dict[Slot[K], None] = {}
         self._fresh: dict[Slot[K], None] = {}
+        self._fresh_by_kind: dict[str | None, list[Slot[K]]] = {}
         self._gone = 0
         self._stale = False
         self._tables: list[tuple[Tables, list[Slot[K]]]] = []
@@ -54,24 +56,34 @@ class Group(Generic[K]):
     def add(self, slot: Slot[K]) -> None:
         """Add a slot. It is asked alone until the tables are built anew."""
         self._fresh[slot] = None
+        for kind in slot.kinds or (None,):
+            self._fresh_by_kind.setdefault(kind, []).append(slot)
         self._stale = self._stale or len(self._fresh) > _FEW + len(self._built) // 32
 
     def remove(self, slot: Slot[K]) -> None:
         """Remove a slot."""
         if slot in self._fresh:
             del self._fresh[slot]
+            for kind in slot.kinds or (None,):
+                self._fresh_by_kind[kind].remove(slot)
             return
         del self._built[slot]
         self._gone += 1
         self._stale = self._stale or self._gone > _FEW + len(self._built)
 
-    def collect(self, event: dict[str, Any], hits: list[Slot[K]]) -> None:
-        """Append the slots that match an event."""
+    def collect(self, event: dict[str, Any], kind: str, hits: list[Slot[K]]) -> None:
+        """Append the slots that match an event of a detail type."""
         if self._stale:
             self._build()
-        for slot in self._fresh:
-            if slot.test(event):
-                hits.append(slot)
+        if self._fresh:
+            for slot in self._fresh_by_kind.get(kind, ()):
+                if slot.test(event):
+                    hits.append(slot)
+            for slot in self._fresh_by_kind.get(None, ()):
+                if slot.test(event):
+                    hits.append(slot)
+            if not self._built:
+                return
         start = len(hits)
         for tables, slots in self._tables:
             found = walk(tables.top, event, tables.every)
@@ -81,14 +93,14 @@ class Group(Generic[K]):
             for path in leaves_by_path(event):
                 group = self._by_path.get(path)
                 if group is not None:
-                    group.collect(event, hits)
+                    group.collect(event, kind, hits)
         if self._gone:
             hits[start:] = [slot for slot in hits[start:] if slot in self._built]
 
     def _build(self) -> None:
         slots = [*self._built, *self._fresh]
         self._built, self._fresh, self._gone = dict.fromkeys(slots), {}, 0
-        self._stale = False
+        self._fresh_by_kind, self._stale = {}, False
         self._tables, self._by_path = [], {}
         uses: dict[str, int] = {}
         for slot in slots:
