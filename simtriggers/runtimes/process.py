@@ -8,6 +8,7 @@ started. Owns processes and their temporary folders; decides nothing about retri
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import shutil
 import tempfile
@@ -38,6 +39,7 @@ class ProcessRuntime:
         self._init_limit_s = init_limit_s
         self._folder: Path | None = None
         self._folders: dict[str, Path] = {}
+        self._folder_numbers = itertools.count()
         self._children: dict[str, Child] = {}
         self._running: dict[str, Start] = {}
         self._retired: set[str] = set()
@@ -153,8 +155,10 @@ class ProcessRuntime:
         if found is None:
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix="simtriggers-"))
-            found = self._folders[environment_id] = self._folder / f"{len(self._folders):06d}"
+            # Counted, not measured: folders of environments that have ended are gone.
+            found = self._folder / f"{next(self._folder_numbers):06d}"
             (found / "home").mkdir(parents=True)
+            self._folders[environment_id] = found
         return found
 
     def _end(self, environment_id: str, *, forget_folder: bool = False) -> None:

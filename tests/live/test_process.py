@@ -81,6 +81,20 @@ def test_an_environment_stays_warm_until_it_is_cold_again() -> None:
     _with(body)
 
 
+def test_each_environment_has_a_folder_of_its_own_however_many_have_ended() -> None:
+    async def body(runtime: ProcessRuntime) -> None:
+        folders = []
+        for number in range(6):
+            ended = await runtime.run(start_of(FOLDER, "app.describes", environment_id=f"env-{number}"))
+            folders.append(_answer(ended)["temporary"])
+            if number % 2:
+                await runtime.close(f"env-{number - 1}")
+        assert len(set(folders)) == 6
+        assert [os.path.exists(folder) for folder in folders] == [False, True] * 3
+
+    _with(body)
+
+
 def test_output_is_cut_into_lines_and_streamed() -> None:
     streamed: list[str] = []
 
