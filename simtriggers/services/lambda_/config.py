@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -304,15 +303,3 @@ class SqsTrigger(Settings):
         if self.filter_criteria is not None:
             check_filters(self.filter_criteria, quota=self.filter_quota)
         return self
-
-
-def check_triggers(function: str, triggers: Sequence[SqsTrigger]) -> None:
-    """A queue triggers a function once. Raises ValueError in AWS's words for the second time."""
-    seen: set[str] = set()
-    for trigger in triggers:
-        if trigger.sqs in seen:
-            raise ValueError(
-                f'An event source mapping with SQS arn (" {trigger.sqs} ") and function (" {function} ")'
-                " already exists."
-            )
-        seen.add(trigger.sqs)

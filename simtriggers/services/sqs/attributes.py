@@ -111,7 +111,17 @@ def _policy(name: str, text: str, keys: dict[str, str]) -> dict[str, Any] | Refu
     unknown = [key for key in found if key not in keys]
     if unknown:
         return errors.invalid_parameter(name, text, f"Unexpected attribute: {unknown[0]}.")
-    return {keys[key]: value for key, value in found.items()}
+    return canonical({keys[key]: value for key, value in found.items()})
+
+
+def canonical(policy: dict[str, Any]) -> dict[str, Any]:
+    """A policy in the one form in which equal policies are equal: a count that is given as a text as its number,
+    and no empty list of sources."""
+    found = {key: one for key, one in policy.items() if one != []}
+    count = found.get("max_receive_count")
+    if isinstance(count, str) and count.isascii() and count.isdigit():
+        found["max_receive_count"] = int(count)
+    return found
 
 
 def merged(stored: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +140,8 @@ def differing(stored: dict[str, Any], pairs: tuple[tuple[str, str], ...], wanted
     for name, _ in pairs:
         key = key_of(name)
         assert key is not None, "unknown attributes are refused before"
-        if wanted[key] != stored.get(key, DEFAULTS.get(key)):
+        there = stored.get(key, DEFAULTS.get(key))
+        if wanted[key] != (canonical(there) if isinstance(there, dict) else there):
             return name
     return None
 

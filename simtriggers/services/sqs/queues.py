@@ -44,6 +44,7 @@ _CHOICES: dict[str, tuple[str, tuple[object, ...]]] = {
     "sqs_managed_sse_enabled": ("SqsManagedSseEnabled", (True, False)),
 }
 _SCOPES = ("deduplication_scope", "fifo_throughput_limit")
+_REDRIVE_KEYS = (("dead_letter_target_arn", "deadLetterTargetArn"), ("max_receive_count", "maxReceiveCount"))
 _OTHERS = ("redrive_policy", "redrive_allow_policy", "policy", "kms_master_key_id", "tags")
 
 
@@ -88,10 +89,20 @@ def decide_put(view: PutView, entry: Entry, *, now_ms: int, ids: Ids) -> Decisio
     return put(view, entry, command.config, command.declared_by, now_ms=now_ms, ids=ids)
 
 
-def put(view: PutView, entry: Entry, config: dict[str, Any], declared_by: str, *, now_ms: int, ids: Ids) -> Decision:
-    """Make the queue of the entry's ARN, or give it these settings as a whole."""
+def put(
+    view: PutView,
+    entry: Entry,
+    config: dict[str, Any],
+    declared_by: str,
+    *,
+    now_ms: int,
+    ids: Ids,
+    sent_policy: str | None = None,
+) -> Decision:
+    """Make the queue of the entry's ARN, or give it these settings as a whole. `sent_policy` is the RedrivePolicy
+    as a client wrote it, for the refusal that repeats it."""
     old = view.queue
-    problem = check_settings(entry.arn, config, view.dead_letter)
+    problem = check_settings(entry.arn, config, view.dead_letter, sent_policy)
     if problem is None and old is not None and bool(config.get("fifo_queue")) != old.config.fifo:
         problem = errors.attribute_value("FifoQueue", "Modifying queue type is not supported.")
     if problem is not None:
@@ -121,13 +132,15 @@ def put(view: PutView, entry: Entry, config: dict[str, Any], declared_by: str, *
     return decision
 
 
-def check_settings(arn: str, config: dict[str, Any], dead_letter: Resource | None) -> Refused | None:
+def check_settings(
+    arn: str, config: dict[str, Any], dead_letter: Resource | None, sent_policy: str | None = None
+) -> Refused | None:
     """What AWS says against these settings of the queue `arn`; None when they hold."""
     problem = _check_name(name_of(arn), config) or _check_values(config)
     if problem is not None:
         return problem
     policy = config.get("redrive_policy")
-    problem = None if policy is None else _check_redrive(arn, policy, dead_letter)
+    problem = None if policy is None else _check_redrive(arn, policy, dead_letter, sent_policy)
     if problem is not None:
         return problem
     allow = config.get("redrive_allow_policy")
@@ -180,19 +193,11 @@ def _check_values(config: dict[str, Any]) -> Refused | None:
     return None
 
 
-def _check_redrive(arn: str, policy: dict[str, Any], dead_letter: Resource | None) -> Refused | None:
-    """Unverified: the texts for a dead-letter queue whose RedriveAllowPolicy says no, and for one of the other
-    type."""
-    shown = to_json(
-        {
-            "deadLetterTargetArn": policy.get("dead_letter_target_arn"),
-            "maxReceiveCount": policy.get("max_receive_count"),
-        }
-    )
-    for key, wire in (
-        ("dead_letter_target_arn", "deadLetterTargetArn"),
-        ("max_receive_count", "maxReceiveCount"),
-    ):
+def _check_redrive(arn: str, policy: dict[str, Any], dead_letter: Resource | None, sent: str | None) -> Refused | None:
+    """A refusal shows the policy as it was sent. Unverified: the texts for a dead-letter queue whose
+    RedriveAllowPolicy says no, and for one of the other type."""
+    shown = sent or to_json({wire: policy[key] for key, wire in _REDRIVE_KEYS if key in policy})
+    for key, wire in _REDRIVE_KEYS:
         if policy.get(key) in (None, ""):
             reason = f"Redrive policy does not contain mandatory attribute: {wire}."
             return errors.invalid_parameter("RedrivePolicy", shown, reason)

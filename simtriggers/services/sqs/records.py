@@ -1,4 +1,4 @@
-"""The shapes in which a received message leaves the queue: a Lambda record, and ReceiveMessage's own.
+"""The shapes in which a received message leaves the queue: a Lambda record, and a message of ReceiveMessage.
 
 Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", example standard queue message event;
 Amazon SQS API Reference, Message.
@@ -14,7 +14,7 @@ from typing import Any
 from ...aws.arn import region_and_account
 from ...aws.digests import Attribute, is_binary, md5_of_message_attributes
 from ...kernel.codec import to_json
-from .commands import Message, ReceiveResult
+from .commands import Message
 from .content import TRACE_HEADER
 from .sequence import sequence_number
 from .store import Candidate
@@ -116,29 +116,6 @@ def received_message(
         md5_of_message_attributes(attributes),
         attributes,
     )
-
-
-def receive_response(result: ReceiveResult) -> dict[str, Any]:
-    """What ReceiveMessage answers as JSON: no `Messages` key when there are none."""
-    return {"Messages": [_message_json(message) for message in result.messages]} if result.messages else {}
-
-
-def _message_json(message: Message) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "MessageId": message.message_id,
-        "ReceiptHandle": message.receipt_handle,
-        "MD5OfBody": message.md5_of_body,
-        "Body": message.body,
-    }
-    if message.attributes:
-        shown["Attributes"] = dict(message.attributes)
-    if message.message_attributes:
-        shown["MD5OfMessageAttributes"] = message.md5_of_message_attributes
-        shown["MessageAttributes"] = {
-            name: {"BinaryValue" if is_binary(data_type) else "StringValue": value, "DataType": data_type}
-            for name, data_type, value in message.message_attributes
-        }
-    return shown
 
 
 def _system_attributes(message: Candidate, receive_count: int, first_received_ms: int) -> dict[str, str]:

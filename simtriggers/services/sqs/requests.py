@@ -98,7 +98,8 @@ def decide_create(view: ChangeView, entry: Entry, *, now_ms: int, ids: Ids) -> D
     if isinstance(tags, Refused):
         return Decision(reply=tags)
     settings = {**view.settings, "tags": tags} if tags else view.settings
-    decision = put(view.put, entry, settings, "sdk", now_ms=now_ms, ids=ids)
+    sent = dict(command.attributes).get("RedrivePolicy")
+    decision = put(view.put, entry, settings, "sdk", now_ms=now_ms, ids=ids, sent_policy=sent)
     if not isinstance(decision.reply, Refused):
         decision.reply = url
     return decision
@@ -110,7 +111,9 @@ def decide_set(view: ChangeView, entry: Entry, *, now_ms: int, ids: Ids) -> Deci
         return Decision(reply=errors.no_such_queue())
     if isinstance(view.wanted, Refused):
         return Decision(reply=view.wanted)
-    decision = put(view.put, entry, view.settings, view.declared_by, now_ms=now_ms, ids=ids)
+    command: SetQueueAttributes = entry.command
+    sent = dict(command.attributes).get("RedrivePolicy")
+    decision = put(view.put, entry, view.settings, view.declared_by, now_ms=now_ms, ids=ids, sent_policy=sent)
     if not isinstance(decision.reply, Refused):
         decision.reply = None
     return decision

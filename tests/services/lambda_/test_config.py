@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from simtriggers.aws.arn import Names
 from simtriggers.aws.contracts import Code
 from simtriggers.kernel.codec import decode, encode
-from simtriggers.services.lambda_.config import FunctionConfig, SqsTrigger, check_function_name, check_triggers
+from simtriggers.services.lambda_.config import FunctionConfig, SqsTrigger, check_function_name
 from simtriggers.services.lambda_.scaling import Bounds
 from simtriggers.services.lambda_.settings import (
     function_resource,
@@ -114,9 +114,3 @@ def test_a_mapping_keeps_its_uuid() -> None:
     assert (found.batch_size, found.window_ms, found.report_failures) == (10, 5000, False)
     assert (found.maximum_concurrency, found.pollers, found.filters, found.fifo) == (None, None, (), False)
     assert found.bounds == Bounds(5, 1250, 2, 200)
-
-
-def test_a_queue_triggers_a_function_once() -> None:
-    check_triggers("work", [SqsTrigger(sqs="a"), SqsTrigger(sqs="b")])
-    with pytest.raises(ValueError, match="already exists"):
-        check_triggers("work", [SqsTrigger(sqs="a"), SqsTrigger(sqs="a")])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from simtriggers.kernel.codec import to_json
 from simtriggers.services.sqs import commands as c
 from tests.services.sqs.world import NAMES, World, shown
 
@@ -110,3 +111,29 @@ def test_a_receive_takes_one_message_unless_told_otherwise() -> None:
     for body in "abc":
         world.send("q", body)
     assert [message.body for message in world.ask("q", c.ReceiveMessage()).messages] == ["a"]
+
+
+@pytest.mark.parametrize("queue", ["q", "q.fifo"])
+def test_a_queue_that_is_its_own_dead_letter_queue_goes_round(queue: str) -> None:
+    """Each round gives the message as often as the policy says; the attempt that ends it gives nothing, and the
+    message stays."""
+    fifo: dict[str, Any] = {"fifo_queue": True} if queue == "q.fifo" else {}
+    group: dict[str, Any] = {"message_group_id": "g", "message_deduplication_id": "d"} if fifo else {}
+    world = World({queue: {"visibility_timeout": 10, **fifo}})
+    policy = to_json({"deadLetterTargetArn": NAMES.queue(queue), "maxReceiveCount": 2})
+    assert world.ask(queue, c.SetQueueAttributes((("RedrivePolicy", policy),))) is None
+    sent = world.send(queue, "x", **group)
+    got: list[tuple[str, str | None] | None] = []
+    for _ in range(6):
+        message = received(world, queue)
+        if message is None:
+            assert world.counts(queue) == [1, 0, 0], "at once visible again, as in any dead-letter queue"
+            got.append(None)
+            continue
+        assert message.message_id == sent.message_id
+        shown_ = dict(message.attributes)
+        got.append((shown_["ApproximateReceiveCount"], shown_.get("DeadLetterQueueSourceArn")))
+        world.engine.advance(10_000)
+    itself = NAMES.queue(queue)
+    assert got == [("1", None), ("2", None), None, ("3", itself), ("4", itself), None]
+    assert [kind for _, kind, _, _ in world.rows("x")].count("MessageMovedToDeadLetterQueue") == 2

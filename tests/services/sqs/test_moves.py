@@ -13,6 +13,7 @@ from simtriggers.services.sqs.config import QueueConfig
 from tests.services.sqs.world import NAMES, World, shown
 
 POLICY = {"dead_letter_target": "dlq", "max_receive_count": 1}
+PARAMETER = ("InvalidParameterValue", 400, {"QueryErrorCode": "InvalidParameterValueException"})
 SOURCE: dict[str, Any] = {"visibility_timeout": 10, "redrive_policy": POLICY}
 
 
@@ -310,7 +311,9 @@ def test_a_task_that_is_refused(
 def test_one_task_at_a_time_for_a_queue() -> None:
     world = world_of(2)
     start(world, rate=1)
-    assert start(world).message == (
+    refused = start(world)
+    assert (refused.code, refused.status, dict(refused.fields)) == PARAMETER
+    assert refused.message == (
         "There is already a task running. Only one active task is allowed for a source queue arn at a given time."
     )
 
@@ -322,7 +325,10 @@ def test_a_hundred_tasks_at_a_time() -> None:
         queues[f"s{n}"] = {"redrive_policy": {"dead_letter_target": f"d{n}", "max_receive_count": 1}}
     world = World(queues)
     answers = [start(world, source=f"d{n}") for n in range(101)]
-    assert [isinstance(answer, Refused) for answer in answers] == [False] * 100 + [True]
+    assert [type(answer) for answer in answers[:100]] == [c.MoveTaskStarted] * 100
+    refused = answers[100]
+    assert (refused.code, refused.status, dict(refused.fields)) == PARAMETER
+    assert refused.message == "There are already 100 active tasks in this account."
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,39 @@ def test_a_queue_that_is_there(attributes: dict[str, str], differs: str | None) 
     assert shown(world) == before
 
 
+ALLOW_ALL = {"RedriveAllowPolicy": '{"redrivePermission":"allowAll"}'}
+DENY_ALL = {"RedriveAllowPolicy": '{"sourceQueueArns": [], "redrivePermission": "denyAll"}'}
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"RedrivePolicy": redrive("dlq", "3")}, {"RedrivePolicy": redrive("dlq", 3)}, ALLOW_ALL, DENY_ALL],
+    ids=str,
+)
+def test_a_queue_is_created_again_with_what_it_shows_and_with_what_was_sent(attributes: dict[str, str]) -> None:
+    world = World({"dlq": {}})
+    create(world, **attributes)
+    (name,) = attributes
+    assert create(world, **shown(world, "q", name)) == c.QueueUrl(URL)
+    assert create(world, **attributes) == c.QueueUrl(URL)
+
+
+def test_a_count_is_the_same_as_a_number_and_as_a_text() -> None:
+    for first, second in ((3, "3"), ("3", 3), (3, "003")):
+        world = World({"dlq": {}})
+        create(world, RedrivePolicy=redrive("dlq", first))
+        assert create(world, RedrivePolicy=redrive("dlq", second)) == c.QueueUrl(URL)
+        assert create(world, RedrivePolicy=redrive("dlq", "4")).code == "QueueAlreadyExists"
+
+
+def test_a_projects_queue_is_created_again_with_what_it_shows() -> None:
+    policy = {"dead_letter_target": "dlq", "max_receive_count": 3}
+    world = World({"dlq": {"redrive_allow_policy": {}}, "q": {"redrive_policy": policy}})
+    for queue, name in (("dlq", "RedriveAllowPolicy"), ("q", "RedrivePolicy")):
+        (attribute,) = shown(world, queue, name).items()
+        assert create(world, queue, **dict([attribute])) == c.QueueUrl(URL.replace("/q", f"/{queue}"))
+
+
 def test_a_name_is_taken_for_a_minute_after_the_deletion() -> None:
     world = World({})
     create(world)
@@ -148,8 +181,20 @@ def test_a_project_makes_its_queue_again_at_once() -> None:
         (
             {"RedrivePolicy": '{"maxReceiveCount":1,"deadLetterTargetArn":"dummy"}'},
             "InvalidParameterValue",
-            'Value {"deadLetterTargetArn":"dummy","maxReceiveCount":1} for parameter RedrivePolicy is invalid.'
+            'Value {"maxReceiveCount":1,"deadLetterTargetArn":"dummy"} for parameter RedrivePolicy is invalid.'
             " Reason: Invalid value for deadLetterTargetArn.",
+        ),
+        (
+            {"RedrivePolicy": '{"maxReceiveCount": "42"}'},
+            "InvalidParameterValue",
+            'Value {"maxReceiveCount": "42"} for parameter RedrivePolicy is invalid.'
+            " Reason: Redrive policy does not contain mandatory attribute: deadLetterTargetArn.",
+        ),
+        (
+            {"RedrivePolicy": '{"deadLetterTargetArn": "dummy"}'},
+            "InvalidParameterValue",
+            'Value {"deadLetterTargetArn": "dummy"} for parameter RedrivePolicy is invalid.'
+            " Reason: Redrive policy does not contain mandatory attribute: maxReceiveCount.",
         ),
         (
             {"RedrivePolicy": '{"maxReceiveCount":1,"x":2}'},
