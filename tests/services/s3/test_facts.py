@@ -63,6 +63,7 @@ def test_region_and_account_are_the_buckets_own() -> None:
     [
         (None, ("AWS:AIDA", "127.0.0.1")),
         (c.Caller("AWS:AROAX:me", "203.0.113.24"), ("AWS:AROAX:me", "203.0.113.24")),
+        (c.Caller("A3I5XTEXAMAI3E"), ("A3I5XTEXAMAI3E", "127.0.0.1")),
     ],
 )
 def test_who_acted_and_from_where(given: c.Caller | None, shown: tuple[str, str]) -> None:
@@ -276,6 +277,48 @@ def test_the_trace_header_of_a_request_goes_along_to_queues() -> None:
         first, second = sim.queue("told").receive(2)
         assert dict(first.attributes)["AWSTraceHeader"] == header
         assert "AWSTraceHeader" not in dict(second.attributes)
+
+
+ON_THE_BUS = """
+buckets: {uploads: {eventbridge: true, notifications: [{queue: told}]}}
+queues: {told: {}, q: {}}
+rules: {all: {event_pattern: {source: [aws.s3]}, targets: [{queue: q}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("caller", "address"), [(None, "127.0.0.1"), (c.Caller("AWS:AROAX:me", "203.0.113.24"), "203.0.113.24")]
+)
+def test_the_event_on_the_bus_is_of_the_request_that_caused_it(caller: c.Caller | None, address: str) -> None:
+    with world(ON_THE_BUS) as sim:
+        answer = sim.engine.ask(sim.names.bucket("uploads"), c.put_object("a", "something", caller=caller))
+        sim.run_until_idle()
+        (row,) = [row for row in sim.trace if "request_id" in row.details]
+        (message,) = sim.queue("q").receive()
+        (told,) = sim.queue("told").receive()
+        (record,) = json.loads(told.body)["Records"]
+        request_id = record["responseElements"]["x-amz-request-id"]
+        assert row.details["request_id"] == request_id
+        event = json.loads(message.body)
+        assert (event["account"], event["region"], event["resources"]) == (
+            sim.names.account,
+            sim.names.region,
+            [sim.names.bucket("uploads")],
+        )
+        assert event["detail"] == {
+            "version": "0",
+            "bucket": {"name": "uploads"},
+            "object": {
+                "key": "a",
+                "size": 9,
+                "etag": answer.etag,
+                "sequencer": record["s3"]["object"]["sequencer"],
+            },
+            "request-id": request_id,
+            "requester": sim.names.account,
+            "source-ip-address": address,
+            "reason": "PutObject",
+        }
 
 
 def test_a_handler_that_writes_into_its_own_bucket_is_stopped() -> None:
