@@ -6,12 +6,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from .aws.arn import Names
-from .operations import MessageAttributes, Operation, as_text, attributes
+from .operations import MessageAttributes, Operation, as_text, attributes, fault
+from .services.sns import checks, errors
 from .services.sns import commands as sns
 
 
 def _same(reply: Any) -> Any:
     return reply
+
+
+def _subscription(arn: str) -> str:
+    """The ARN of a subscription as a request gives it. Raises AwsFault when it cannot be one."""
+    problem = checks.subscription_arn_problem(arn)
+    if problem is not None:
+        raise fault(problem)
+    return arn
 
 
 class TopicOperations:
@@ -36,7 +45,7 @@ class TopicOperations:
             as_text(message),
             subject=subject,
             message_structure=message_structure,
-            message_attributes=attributes(message_attributes),
+            message_attributes=attributes(message_attributes, errors.invalid_value),
             message_group_id=message_group_id,
             message_deduplication_id=message_deduplication_id,
         )
@@ -96,15 +105,17 @@ class TopicOperations:
 
     def unsubscribe(self, subscription_arn: str) -> Operation[None]:
         """Unsubscribe; fine for one that does not exist, as on AWS."""
-        return Operation(subscription_arn, sns.Unsubscribe(), _same)
+        return Operation(_subscription(subscription_arn), sns.Unsubscribe(), _same)
 
     def subscription_attributes(self, subscription_arn: str) -> Operation[dict[str, str]]:
         """GetSubscriptionAttributes: texts by AWS's names."""
-        return Operation(subscription_arn, sns.GetSubscriptionAttributes(), lambda reply: dict(reply.attributes))
+        return Operation(
+            _subscription(subscription_arn), sns.GetSubscriptionAttributes(), lambda reply: dict(reply.attributes)
+        )
 
     def set_subscription_attribute(self, subscription_arn: str, name: str, value: str) -> Operation[None]:
         """SetSubscriptionAttributes: one of them."""
-        return Operation(subscription_arn, sns.SetSubscriptionAttributes(name, value), _same)
+        return Operation(_subscription(subscription_arn), sns.SetSubscriptionAttributes(name, value), _same)
 
 
 class NotificationOperations:
@@ -118,7 +129,9 @@ class NotificationOperations:
         self, phone_number: str, message: Any, *, message_attributes: MessageAttributes | None = None
     ) -> Operation[sns.PublishResult]:
         """Publish with PhoneNumber (`+` and digits): an OutboxEntry row holds what would be sent."""
-        entry = sns.PublishEntry(as_text(message), message_attributes=attributes(message_attributes))
+        entry = sns.PublishEntry(
+            as_text(message), message_attributes=attributes(message_attributes, errors.invalid_value)
+        )
         return Operation(self.arn, sns.PublishToPhone(phone_number, entry), _same)
 
     def topics(self, next_token: str | None = None) -> Operation[sns.Listed]:

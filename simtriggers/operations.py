@@ -14,15 +14,18 @@ from typing import Any, Generic, Literal, TypeVar
 
 from .aws.arn import Names
 from .aws.contracts import Ran, Run
-from .aws.digests import Attribute
+from .aws.digests import Attribute, is_binary
 from .errors import AwsFault, UserError
 from .kernel.effects import Payload, Refused, payload
 from .kernel.fixed import fixed
 from .services.s3 import commands as s3
 from .services.s3 import requests as s3more
 from .services.sqs import commands as sqs
+from .services.sqs import errors as sqs_errors
 
 T = TypeVar("T")
+
+_DATA_TYPES = ("String", "Number", "Binary")
 
 MessageAttributes = Mapping[str, Any]
 """As boto3 takes them, `{"tenant": {"DataType": "String", "StringValue": "acme"}}`, or for short
@@ -41,8 +44,13 @@ class Operation(Generic[T]):
     def result(self, reply: Any) -> T:
         """The result of a reply. Raises AwsFault for a refusal."""
         if isinstance(reply, Refused):
-            raise AwsFault(reply.code, reply.message, status=reply.status, fields=dict(reply.fields))
+            raise fault(reply)
         return self.read(reply)
+
+
+def fault(refused: Refused) -> AwsFault:
+    """A refusal as the error that the Python API raises."""
+    return AwsFault(refused.code, refused.message, status=refused.status, fields=dict(refused.fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,15 +408,18 @@ def handle(message: sqs.Message | str) -> str:
     return message if isinstance(message, str) else message.receipt_handle
 
 
-def attributes(given: MessageAttributes | None) -> tuple[Attribute, ...]:
-    """Message attributes in the queue's own form; what they may hold is the queue's to say.
+def attributes(
+    given: MessageAttributes | None, refuse: Callable[[str], Refused] = sqs_errors.invalid_value
+) -> tuple[Attribute, ...]:
+    """Message attributes in the service's own form; what they may hold is the service's to say.
 
-    Raises UserError for a value that is neither a text, a number, bytes nor a mapping.
+    `refuse` is the service's error for a value in the wrong field, which that form no longer shows. Raises it as an
+    AwsFault, and UserError for a value that is neither a text, a number, bytes nor a mapping.
     """
-    return tuple((name, *_attribute(name, item)) for name, item in (given or {}).items())
+    return tuple((name, *_attribute(name, item, refuse)) for name, item in (given or {}).items())
 
 
-def _attribute(name: str, item: Any) -> tuple[str, str]:
+def _attribute(name: str, item: Any, refuse: Callable[[str], Refused]) -> tuple[str, str]:
     """Data type and value of one attribute."""
     if isinstance(item, str):
         return "String", item
@@ -421,6 +432,10 @@ def _attribute(name: str, item: Any) -> tuple[str, str]:
             f"the message attribute {name} is {item!r}",
             fix='write a text, a number, or {"DataType": "String", "StringValue": "…"}',
         )
-    found = item.get("BinaryValue", item.get("StringValue", ""))
+    data_type = str(item.get("DataType", ""))
+    field, other = ("Binary", "String") if is_binary(data_type) else ("String", "Binary")
+    if f"{field}Value" not in item and f"{other}Value" in item and data_type.partition(".")[0] in _DATA_TYPES:
+        raise fault(refuse(f"The message attribute '{name}' with type '{data_type}' must use field '{field}'."))
+    found = item.get(f"{field}Value", "")
     text = base64.b64encode(found).decode() if isinstance(found, (bytes, bytearray)) else str(found)
-    return str(item.get("DataType", "")), text
+    return data_type, text

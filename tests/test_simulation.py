@@ -160,6 +160,19 @@ def test_what_aws_refuses_is_an_aws_fault() -> None:
             assert caught.value.status == 400
 
 
+@pytest.mark.parametrize(
+    "given, field",
+    [({"DataType": "String", "BinaryValue": b"1"}, "String"), ({"DataType": "Binary", "StringValue": "1"}, "Binary")],
+)
+def test_the_value_of_an_attribute_stands_in_its_field(given: dict[str, Any], field: str) -> None:
+    with world(QUEUE) as sim:
+        with pytest.raises(AwsFault) as caught:
+            sim.queue("work").send("x", message_attributes={"a": given})
+        text = f"The message attribute 'a' with type '{field}' must use field '{field}'."
+        assert (caught.value.code, caught.value.message) == ("InvalidParameterValue", text)
+        assert sim.queue("work").messages() == []
+
+
 def test_an_unknown_name_says_which_there_are() -> None:
     with world() as sim:
         for call, text in [

@@ -14,7 +14,13 @@ from ...kernel.clock import iso_ms
 from ...kernel.codec import to_json
 from ...kernel.effects import Refused
 from . import errors
-from .settings import SubscriptionSettings, TopicSettings, effective_delivery_policy, effective_subscription_policy
+from .settings import (
+    DEFAULT_MESSAGE_BYTES,
+    SubscriptionSettings,
+    TopicSettings,
+    effective_delivery_policy,
+    effective_subscription_policy,
+)
 
 _TEXT, _FLAG, _NUMBER, _JSON = "text", "flag", "number", "json"
 
@@ -38,6 +44,17 @@ SUBSCRIPTION_ATTRIBUTES = {
     "ReplayPolicy": ("replay_policy", _JSON),
     "SubscriptionRoleArn": ("subscription_role_arn", _TEXT),
 }
+DEFAULTS = {
+    "display_name": "",
+    "fifo_topic": False,
+    "content_based_deduplication": False,
+    "fifo_throughput_scope": "Topic",
+    "signature_version": "1",
+    "maximum_message_size": DEFAULT_MESSAGE_BYTES,
+    "raw_message_delivery": False,
+    "filter_policy_scope": ATTRIBUTES,
+}
+"""What a key has that is not stored; one that is not here has nothing then."""
 _NOT_SUPPORTED = frozenset({"KmsMasterKeyId", "TracingConfig", "DataProtectionPolicy"})
 
 POLICY_ACTIONS = (
@@ -92,6 +109,36 @@ def with_attributes(
         assert isinstance(changed, dict)
         config = changed
     return config
+
+
+def is_same(
+    stored: dict[str, Any],
+    config: dict[str, Any],
+    known: dict[str, tuple[str, str]],
+    pairs: tuple[tuple[str, str], ...],
+    **defaults: str,
+) -> bool:
+    """Whether the attributes that a request gives, `config` made of `pairs`, are those of what is there.
+
+    What was never set has its default; `defaults` adds to them. Unverified: JSON counts by its value, not its text.
+    """
+    absent = {**DEFAULTS, **defaults}
+    keys = [known[name][0] for name, _ in pairs]
+    return all(_comparable(stored, key, absent) == _comparable(config, key, absent) for key in keys)
+
+
+def _comparable(settings: dict[str, Any], key: str, absent: dict[str, Any]) -> str:
+    value = settings.get(key)
+    if value in (None, "", {}):
+        value = absent.get(key)
+    if key in ("filter_policy", "policy") and value is not None:
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return str(value)
+    elif key == "signature_version":
+        value = str(value)
+    return json.dumps(value, sort_keys=True)
 
 
 def _text_of(value: Any) -> str:

@@ -47,12 +47,15 @@ _TOPIC_KEYS = frozenset(
 )  # fmt: skip
 
 
-def topic_arn_problem(arn: str) -> Refused | None:
-    """What AWS says to a text that is no ARN of a topic; None when it may be one."""
-    count = len(arn.split(":"))
-    if count < 6:
-        return errors.invalid_parameter(f"TopicArn Reason: An ARN must have at least 6 elements, not {count}")
-    return None if arn.split(":")[2] == "sns" else errors.invalid_parameter("TopicArn")
+def subscription_arn_problem(arn: str) -> Refused | None:
+    """What AWS says to a text that is no ARN of a subscription; None when it may be one."""
+    parts = arn.split(":")
+    if len(parts) < 6:
+        text = f"SubscriptionArn Reason: An ARN must have at least 6 elements, not {len(parts)}"
+        return errors.invalid_parameter(text)
+    if parts[2] != "sns":  # Unverified: the text
+        return errors.invalid_parameter("SubscriptionArn")
+    return errors.invalid_parameter("SubscriptionId") if len(parts) == 6 else None
 
 
 # --- topics -------------------------------------------------------------------------------------
@@ -237,7 +240,7 @@ def check_endpoint(topic_arn: str, topic: TopicSettings, protocol: str, endpoint
     if protocol.startswith("email") and not re.fullmatch(r"[^@\s]+@[^@\s]+", endpoint):
         return errors.invalid_parameter("Email address")  # Unverified
     if protocol == "sms" and not re.fullmatch(r"\+?[0-9 ().-]{3,20}", endpoint):
-        return errors.invalid_parameter(f"Invalid SMS endpoint: {endpoint}")
+        return Refused("InvalidParameter", f"Invalid SMS endpoint: {endpoint}")
     fifo_queue = protocol == "sqs" and endpoint.endswith(".fifo")
     if fifo_queue and not topic.fifo:
         text = "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics"
@@ -266,10 +269,9 @@ def check_subscription(
         if config.get("filter_policy") is not None:
             parse_filter_policy(config["filter_policy"], scope)
     except FilterPolicyError as error:
-        # The text for a bad scope has no reason before it, also when something is made.
-        return errors.invalid_parameter(f"{'' if str(error).startswith('FilterPolicyScope') else reason}{error}")
+        return errors.invalid_parameter(f"{reason}{error}")
     if config.get("redrive_policy"):
-        problem = _check_redrive(config, topic)
+        problem = _check_redrive(config, topic, f"{reason}RedrivePolicy: ")
         if problem is not None:
             return problem
     delivery = config.get("delivery_policy")
@@ -284,22 +286,22 @@ def check_subscription(
     return None if not replay else _check_replay(replay, topic, reason)
 
 
-def _check_redrive(config: dict[str, Any], topic: TopicSettings) -> Refused | None:
+def _check_redrive(config: dict[str, Any], topic: TopicSettings, before: str) -> Refused | None:
     target = config["redrive_policy"].get("deadLetterTargetArn")
     extra = sorted(config["redrive_policy"].keys() - {"deadLetterTargetArn"})
-    if extra:  # Unverified: maxReceiveCount and the like belong to queues
-        return errors.invalid_parameter(f"RedrivePolicy: unexpected key {extra[0]}")
+    if extra:  # maxReceiveCount and the like belong to queues
+        return errors.invalid_parameter(f"{before}invalid JSON. Attribute {extra[0]} is unknown.")
     if not isinstance(target, str) or target.count(":") < 5 or target.split(":")[2] != "sqs":
-        return errors.invalid_parameter("RedrivePolicy: deadLetterTargetArn is an invalid arn")
+        return errors.invalid_parameter(f"{before}deadLetterTargetArn is an invalid arn")
     if region_and_account(target) != region_and_account(config["topic_arn"]):  # Unverified: the text
-        text = "RedrivePolicy: deadLetterTargetArn must be in the account and region of the subscription"
+        text = f"{before}deadLetterTargetArn must be in the account and region of the subscription"
         return errors.invalid_parameter(text)
     fifo = topic.fifo and config["endpoint"].endswith(".fifo")
     if fifo and not target.endswith(".fifo"):
-        text = "RedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic."
+        text = f"{before}must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic."
         return errors.invalid_parameter(text)
     if not fifo and target.endswith(".fifo"):  # Unverified: the text
-        return errors.invalid_parameter("RedrivePolicy: must use a standard queue as DLQ for a standard Subscription.")
+        return errors.invalid_parameter(f"{before}must use a standard queue as DLQ for a standard Subscription.")
     return None
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from typing import Any
 
 from ...aws.deduplication import content_id, is_id
-from ...aws.digests import Attribute, is_binary
+from ...aws.digests import is_binary
 from ...aws.limits import Limit
 from ...kernel.effects import Refused
 from . import errors
@@ -20,23 +21,31 @@ from .commands import PublishEntry
 from .settings import TopicSettings
 
 SUBJECT_CHARACTERS = Limit(100, "Amazon SNS API Reference, Publish, Subject")
-_PREFIXES = ("String", "Number", "Binary")
+NAME_BYTES = Limit(256, "Amazon SNS Developer Guide, Message attribute items and validation")
+_TYPE = re.compile(r"(String|Number|Binary)(\..+)?", re.DOTALL)
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-def check_entry(entry: PublishEntry, topic: TopicSettings, *, in_batch: bool) -> Refused | None:
-    """What AWS says against one message; None when it is accepted."""
-    return (
-        check_message(entry, None)
-        or _check_group(entry, topic)
-        or (None if in_batch else _check_size(entry, topic.maximum_message_size))
-    )
+def check_entry(entry: PublishEntry, topic: TopicSettings) -> Refused | None:
+    """What AWS says against one message of Publish; None when it is accepted."""
+    return check_message(entry, None) or _check_group(entry, topic) or _check_size(entry, topic.maximum_message_size)
+
+
+def check_batched(entry: PublishEntry, topic: TopicSettings, position: int) -> Refused | None:
+    """What of one entry refuses the whole batch: attributes, structure, and what a FIFO topic needs, as recorded
+    on AWS. `position` counts from 1. What is left is `check_alone`'s."""
+    place = f"publishBatchRequestEntries.{position}.member."
+    return _check_attributes(entry, place) or _check_structure(entry) or _check_fifo(entry, topic)
+
+
+def check_alone(entry: PublishEntry, topic: TopicSettings) -> Refused | None:
+    """What fails one entry of a batch and leaves the others. Unverified: that these do not refuse the batch."""
+    return _check_text(entry) or _check_group(entry, topic)
 
 
 def check_message(entry: PublishEntry, most_bytes: int | None) -> Refused | None:
     """What AWS says against text, subject and attributes of a message, to whomever it goes."""
-    problem = _check_text(entry)
-    for name, data_type, value in entry.message_attributes:
-        problem = problem or _check_attribute(name, data_type, value)
+    problem = _check_text(entry) or _check_structure(entry) or _check_attributes(entry, "")
     return problem if problem is not None or most_bytes is None else _check_size(entry, most_bytes)
 
 
@@ -50,12 +59,16 @@ def _check_text(entry: PublishEntry) -> Refused | None:
     subject = entry.subject
     if subject is not None and (not subject or len(subject) > SUBJECT_CHARACTERS or not subject.isprintable()):
         return errors.invalid_parameter("Subject")
-    if entry.message_structure is not None:
-        if entry.message_structure != "json":  # Unverified: the text
-            return errors.invalid_parameter("MessageStructure")
-        found = structured(entry.message)
-        return found if type(found) is Refused else None
     return None
+
+
+def _check_structure(entry: PublishEntry) -> Refused | None:
+    if entry.message_structure is None:
+        return None
+    if entry.message_structure != "json":  # Unverified: the text
+        return errors.invalid_parameter("MessageStructure")
+    found = structured(entry.message)
+    return found if type(found) is Refused else None
 
 
 def structured(message: str) -> dict[str, Any] | Refused:
@@ -87,6 +100,12 @@ def _check_group(entry: PublishEntry, topic: TopicSettings) -> Refused | None:
             return None
         text = "MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not"
         return errors.invalid_parameter(f"{text} valid for this topic type")
+    return _check_fifo(entry, topic)
+
+
+def _check_fifo(entry: PublishEntry, topic: TopicSettings) -> Refused | None:
+    if not topic.fifo:
+        return None
     if not entry.message_group_id:
         return errors.invalid_parameter("The MessageGroupId parameter is required for FIFO topics")
     if not entry.message_deduplication_id and not topic.content_based_deduplication:
@@ -110,58 +129,55 @@ def size_of(entry: PublishEntry) -> int:
     return size
 
 
-def _check_attribute(name: str, data_type: str, value: str) -> Refused | None:
+def _check_attributes(entry: PublishEntry, place: str) -> Refused | None:
+    """`place` is where the entry stands in the request, as the text for a missing type names it.
+
+    What SQS has against an attribute beyond this, SNS accepts: a raw message is then refused by its queue.
+    """
+    for name, data_type, value in entry.message_attributes:
+        problem = _check_name(name) or _check_value(name, data_type, value, place)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _check_name(name: str) -> Refused | None:
+    if not name:  # Unverified: the text
+        return errors.invalid_value("The message attribute name must not be empty.")
+    if len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
+        return errors.invalid_value(f"Length of message attribute name must be less than {NAME_BYTES} bytes.")
+    for found, where in ((name[0], "starting"), (name[-1], "ending")):
+        if found == ".":
+            return errors.invalid_value(f"Invalid message attribute name {where} with character '.' was found.")
+    bad = _NOT_IN_NAMES.search(name)
+    if bad is not None:
+        return errors.invalid_value(
+            f"Invalid non-alphanumeric character '#x{ord(bad[0]):X}' was found in the message attribute name."
+            " Can only include alphanumeric characters, hyphens, underscores, or dots."
+        )
+    if ".." in name:
+        return errors.invalid_value("Message attribute name can not have successive '.' character.")
+    return None
+
+
+def _check_value(name: str, data_type: str, value: str, place: str) -> Refused | None:
     if not data_type:
-        return _no_type(name)
-    if not data_type.startswith(_PREFIXES):
+        member = f"{place}messageAttributes.{name}.member.dataType"
+        text = f"Value null at '{member}' failed to satisfy constraint: Member must not be null"
+        return errors.validation_error(text)
+    if not _TYPE.fullmatch(data_type):
         return errors.invalid_value(
             f"The message attribute '{name}' has an invalid message attribute type, the set of supported type"
             " prefixes is Binary, Number, and String."
         )
     if not value:
-        return _no_value(name, data_type)
+        return errors.invalid_value(
+            f"The message attribute '{name}' must contain non-empty message attribute value for message attribute"
+            f" type '{data_type}'."
+        )
     if is_binary(data_type):
         try:
             base64.b64decode(value.encode("ascii"), validate=True)
         except (binascii.Error, UnicodeEncodeError):  # Unverified: the text
             return errors.invalid_value(f"The message attribute '{name}' is not valid Base64.")
     return None
-
-
-def _no_type(name: str) -> Refused:
-    place = f"messageAttributes.{name}.member.dataType"
-    return errors.validation_error(f"Value null at '{place}' failed to satisfy constraint: Member must not be null")
-
-
-def _no_value(name: str, data_type: str) -> Refused:
-    return errors.invalid_value(
-        f"The message attribute '{name}' must contain non-empty message attribute value for message attribute"
-        f" type '{data_type}'."
-    )
-
-
-def read_attributes(wire: dict[str, dict[str, str]]) -> tuple[Attribute, ...] | Refused:
-    """Message attributes as a request has them: DataType with StringValue or BinaryValue (Base64)."""
-    found: list[Attribute] = []
-    for name, fields in wire.items():
-        data_type = fields.get("DataType", "")
-        wanted, other = "StringValue", "BinaryValue"
-        if is_binary(data_type):
-            wanted, other = other, wanted
-        if data_type.startswith(_PREFIXES) and not fields.get(wanted):
-            if fields.get(other):
-                kind = data_type.partition(".")[0]
-                field = "Binary" if is_binary(data_type) else "String"
-                text = f"The message attribute '{name}' with type '{kind}' must use field '{field}'."
-                return errors.invalid_value(text)
-            return _no_value(name, data_type)
-        problem = _check_attribute(name, data_type, fields.get(wanted, ""))
-        if problem is not None:
-            return problem
-        found.append((name, data_type, fields[wanted]))
-    return tuple(found)
-
-
-def has_good_attributes(entry: PublishEntry) -> bool:
-    """Whether the bytes of a message's attributes can be counted."""
-    return all(_check_attribute(*each) is None for each in entry.message_attributes)

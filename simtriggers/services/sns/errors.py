@@ -68,10 +68,9 @@ def empty_batch() -> Refused:
     return Refused("EmptyBatchRequest", "The batch request doesn't contain any entries.")
 
 
-def too_many_entries(count: int) -> Refused:
+def too_many_entries() -> Refused:
     """A batch of more than 10."""
-    message = f"The batch request contains more entries than permissible: {count}, at most {BATCH_ENTRIES}."
-    return Refused("TooManyEntriesInBatchRequest", message)
+    return Refused("TooManyEntriesInBatchRequest", "The batch request contains more entries than permissible.")
 
 
 def invalid_batch_id(name: str) -> Refused:

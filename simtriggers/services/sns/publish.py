@@ -104,7 +104,7 @@ def decide_publish(view: PublishView, entry: Entry, *, now_ms: int, ids: Ids) ->
     if view.topic is None:
         return Decision(reply=errors.no_such_topic())
     [message] = view.entries
-    problem = content.check_entry(message, view.topic.config, in_batch=False)
+    problem = content.check_entry(message, view.topic.config)
     if problem is not None:
         return Decision(reply=problem)
     decision = Decision()
@@ -113,7 +113,8 @@ def decide_publish(view: PublishView, entry: Entry, *, now_ms: int, ids: Ids) ->
 
 
 def decide_publish_batch(view: PublishView, entry: Entry, *, now_ms: int, ids: Ids) -> Decision:
-    """PublishBatch: replies with PublishBatchResult; the whole request is refused only for its form and size."""
+    """PublishBatch: replies with PublishBatchResult. The whole request is refused for its form or its size, and for
+    what an entry has as attributes, structure, group or deduplication id."""
     if view.topic is None:
         return Decision(reply=errors.no_such_topic())
     problem = _check_batch(view.entries, view.topic.config)
@@ -124,7 +125,7 @@ def decide_publish_batch(view: PublishView, entry: Entry, *, now_ms: int, ids: I
     done: list[PublishResult] = []
     failed: list[PublishFailure] = []
     for message in view.entries:
-        refused = content.check_entry(message, view.topic.config, in_batch=True)
+        refused = content.check_alone(message, view.topic.config)
         if refused is not None:
             failed.append(PublishFailure(message.id, refused.code, refused.message))
             continue
@@ -138,13 +139,17 @@ def _check_batch(entries: Sequence[PublishEntry], topic: TopicSettings) -> Refus
     if not entries:
         return errors.empty_batch()
     if len(entries) > errors.BATCH_ENTRIES:
-        return errors.too_many_entries(len(entries))
+        return errors.too_many_entries()
     for entry in entries:
         if not _BATCH_ID.fullmatch(entry.id):
             return errors.invalid_batch_id(entry.id)
     if len({entry.id for entry in entries}) < len(entries):
         return errors.ids_not_distinct()
-    size = sum(content.size_of(entry) for entry in entries if content.has_good_attributes(entry))
+    for position, entry in enumerate(entries, 1):
+        problem = content.check_batched(entry, topic, position)
+        if problem is not None:
+            return problem
+    size = sum(content.size_of(entry) for entry in entries)
     return errors.batch_too_long(topic.maximum_message_size) if size > topic.maximum_message_size else None
 
 

@@ -117,8 +117,8 @@ def decide_subscribe(view: SubscriptionView, entry: Entry, *, now_ms: int, ids: 
         return Decision(reply=problem or config)
     arn = subscription_arn(entry.arn, command.protocol, command.endpoint)
     if view.subscription is not None and view.subscription.wired:
-        stored = view.subscription.config.stored
-        if any(stored.get(key) != value for key, value in config.items()):
+        stored, known = view.subscription.config.stored, attributes.SUBSCRIPTION_ATTRIBUTES
+        if not attributes.is_same(stored, config, known, command.attributes):
             text = "Attributes Reason: Subscription already exists with different attributes"
             return Decision(reply=errors.invalid_parameter(text))
         decision = Decision()

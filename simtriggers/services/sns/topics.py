@@ -116,7 +116,8 @@ def decide_create(view: TopicView, entry: Entry, *, now_ms: int, ids: Ids) -> De
         return Decision(reply=config if type(config) is Refused else tags)
     if view.topic is not None:
         stored = view.topic.config.stored
-        if any(stored.get(key) != value for key, value in config.items()):
+        policy = attributes.default_policy(entry.arn, region_and_account(entry.arn)[1])
+        if not attributes.is_same(stored, config, known, command.attributes, policy=policy):
             text = "Attributes Reason: Topic already exists with different attributes"
             return Decision(reply=errors.invalid_parameter(text))
         if any(stored.get("tags", {}).get(key) != value for key, value in tags.items()):

@@ -234,3 +234,63 @@ def test_the_python_api() -> None:
         assert sim.sns.publish_to_phone("+15550100", {"a": 1}).message_id == sim.trace[-1].subject
         with pytest.raises(AwsFault, match="Subscription does not exist"):
             topic.subscription_attributes(arn)
+
+
+FIELD = "The message attribute 'X' with type '{}' must use field '{}'."
+NO_VALUE = (
+    "The message attribute 'X' must contain non-empty message attribute value for message attribute type 'String'."
+)
+NO_TYPE = (
+    "1 validation error detected: Value null at 'messageAttributes.X.member.dataType' failed to satisfy constraint:"
+    " Member must not be null"
+)
+ODD = (
+    "The message attribute 'X' has an invalid message attribute type, the set of supported type prefixes is Binary,"
+    " Number, and String."
+)
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        ({"DataType": "String", "BinaryValue": b"a"}, FIELD.format("String", "String")),
+        ({"DataType": "Number", "BinaryValue": b"1"}, FIELD.format("Number", "String")),
+        ({"DataType": "Binary", "StringValue": "a"}, FIELD.format("Binary", "Binary")),
+        ({"DataType": "String"}, NO_VALUE),
+        ({"DataType": "String", "StringValue": "", "BinaryValue": b"a"}, NO_VALUE),
+        ({"DataType": "Stringy", "BinaryValue": b"a"}, ODD),
+        ({"StringValue": "a"}, NO_TYPE),
+    ],
+)
+def test_a_value_stands_in_its_field(given: dict[str, Any], says: str) -> None:
+    with simulation("topics: {orders: {}}\n") as sim:
+        for publish in (
+            lambda attributes: sim.topic("orders").publish("x", message_attributes=attributes),
+            lambda attributes: sim.sns.publish_to_phone("+15550100", "x", message_attributes=attributes),
+        ):
+            with pytest.raises(AwsFault) as caught:
+                publish({"X": given})
+            code = "ValidationError" if says == NO_TYPE else "ParameterValueInvalid"
+            assert (caught.value.code, caught.value.status, caught.value.message) == (code, 400, says)
+
+
+@pytest.mark.parametrize(
+    "arn, says",
+    [
+        ("orders", "SubscriptionArn Reason: An ARN must have at least 6 elements, not 1"),
+        ("arn:aws:sns", "SubscriptionArn Reason: An ARN must have at least 6 elements, not 3"),
+        ("arn:aws:sqs:us-east-1:123456789012:jobs", "SubscriptionArn"),
+        ("arn:aws:sns:us-east-1:123456789012:orders", "SubscriptionId"),
+    ],
+)
+def test_what_is_no_arn_of_a_subscription(arn: str, says: str) -> None:
+    with simulation("topics: {orders: {}}\n") as sim:
+        topic = sim.topic("orders")
+        for ask in (
+            topic.unsubscribe,
+            topic.subscription_attributes,
+            lambda arn: topic.set_subscription_attribute(arn, "RawMessageDelivery", "true"),
+        ):
+            with pytest.raises(AwsFault) as caught:
+                ask(arn)
+            assert (caught.value.code, caught.value.message) == ("InvalidParameter", f"Invalid parameter: {says}")

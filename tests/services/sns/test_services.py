@@ -88,6 +88,35 @@ def test_a_missing_function_is_a_dead_letter(world: World) -> None:
     assert letter.message_attributes == ()
 
 
+@pytest.mark.parametrize("letters", [True, False])
+def test_a_missing_queue_is_tried_once(world: World, letters: bool) -> None:
+    queue = world.queue("letters")
+    redrive = {"redrive_policy": {"dead_letter_target": "letters"}} if letters else {}
+    topic = world.topic({"queue": "gone", **redrive})
+    result = publish(world, topic)
+    assert len(world.rows("DeliveryFailed")) == 1
+    assert [json.loads(letter.body)["MessageId"] for letter in world.receive(queue)] == [result.message_id] * letters
+    assert len(world.rows("DeliveryDropped")) == (0 if letters else 1)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"message": "a\0b"},
+        {"message_attributes": (("AWS.SNS.SMS.SenderId", "String", "x"),)},
+        {"message_attributes": (("n", "Number", "abc"),)},
+    ],
+    ids=["a character that XML forbids", "a reserved name", "no number"],
+)
+def test_what_a_raw_queue_refuses_is_tried_once(world: World, members: dict[str, Any]) -> None:
+    queue, other = world.queue("jobs"), world.queue("enveloped")
+    topic = world.topic({"queue": "jobs", "raw_message_delivery": True}, {"queue": "enveloped"})
+    result = publish(world, topic, **members)
+    assert (len(world.receive(queue)), len(world.receive(other))) == (0, 1)
+    assert len(world.rows("DeliveryFailed")) == 1
+    assert [row.subject for row in world.rows("DeliveryDropped")] == [result.message_id]
+
+
 def test_a_queue_gets_the_envelope_and_its_function_the_record(world: World) -> None:
     world.queue("jobs")
     world.function("parse")

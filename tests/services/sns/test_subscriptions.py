@@ -188,6 +188,61 @@ def test_subscribing_again() -> None:
     assert ask(NAMES.topic("nowhere"), c.Subscribe("sqs", QUEUE)).message == "Topic does not exist"
 
 
+DIFFERENT = "Invalid parameter: Attributes Reason: Subscription already exists with different attributes"
+
+
+@pytest.mark.parametrize(
+    "first, again, same",
+    [
+        ({}, {"RawMessageDelivery": "false"}, True),
+        ({}, {"FilterPolicyScope": "MessageAttributes", "FilterPolicy": "{}", "RedrivePolicy": ""}, True),
+        ({}, {"FilterPolicyScope": "MessageBody"}, False),
+        ({"FilterPolicy": '{"a":["b"]}'}, {"FilterPolicyScope": "MessageAttributes"}, True),
+        ({"FilterPolicy": '{"a":["b"],"c":[1]}'}, {"FilterPolicy": '{ "c": [1], "a": ["b"] }'}, True),
+        ({"FilterPolicy": '{"a":[1]}'}, {"FilterPolicy": '{"a":[true]}'}, False),
+        ({"FilterPolicy": '{"a":["b"]}'}, {"FilterPolicy": "{}"}, False),
+        ({"RawMessageDelivery": "true"}, {"FilterPolicy": "{}"}, True),
+        ({"RedrivePolicy": json.dumps({"deadLetterTargetArn": LETTERS})}, {"RedrivePolicy": "{}"}, False),
+    ],
+)
+def test_subscribing_again_with_defaults(first: dict[str, str], again: dict[str, str], same: bool) -> None:
+    world = World()
+    topic = world.topic("orders")
+    arn = world.engine.ask(topic, c.Subscribe("sqs", QUEUE, tuple(first.items())))
+    found = world.engine.ask(topic, c.Subscribe("sqs", QUEUE, tuple(again.items())))
+    assert (found if same else found.message) == (arn if same else DIFFERENT)
+
+
+@pytest.mark.parametrize(
+    "name, first, again, same",
+    [
+        ("orders", {}, {"SignatureVersion": "1", "DisplayName": "", "FifoTopic": "false"}, True),
+        ("orders", {}, {"ContentBasedDeduplication": "false", "MaximumMessageSize": "262144"}, True),
+        ("orders", {}, {"FifoThroughputScope": "Topic", "ArchivePolicy": "{}", "DeliveryPolicy": ""}, True),
+        ("orders", {}, {"SignatureVersion": "2"}, False),
+        ("orders", {"SignatureVersion": "2"}, {"SignatureVersion": "1"}, False),
+        ("orders", {"Policy": '{"Version":"x","Statement":[]}'}, {"Policy": '{"Statement": [], "Version": "x"}'}, True),
+        ("orders", {"Policy": "{}"}, {"Policy": "{"}, False),
+        ("orders.fifo", {"FifoTopic": "true"}, {"FifoTopic": "false"}, False),
+        ("orders.fifo", {"FifoTopic": "true"}, {"ContentBasedDeduplication": "false"}, True),
+    ],
+)
+def test_creating_again_with_defaults(name: str, first: dict[str, str], again: dict[str, str], same: bool) -> None:
+    world = World()
+    arn = NAMES.topic(name)
+    assert world.engine.ask(arn, c.CreateTopic(tuple(first.items()))) == arn
+    found = world.engine.ask(arn, c.CreateTopic(tuple(again.items())))
+    text = "Invalid parameter: Attributes Reason: Topic already exists with different attributes"
+    assert (found if same else found.message) == (arn if same else text)
+
+
+def test_the_policy_that_a_topic_has_by_itself_is_a_default() -> None:
+    world = World()
+    topic = world.topic("orders")
+    policy = world.attributes(topic)["Policy"]
+    assert world.engine.ask(topic, c.CreateTopic((("Policy", json.dumps(json.loads(policy), indent=1)),))) == topic
+
+
 def test_setting_attributes_of_a_subscription() -> None:
     world = World()
     topic = world.topic("orders")

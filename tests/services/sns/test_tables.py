@@ -8,8 +8,6 @@ import pytest
 
 from simtriggers.kernel.effects import Refused
 from simtriggers.services.sns import commands as c
-from simtriggers.services.sns.checks import topic_arn_problem
-from simtriggers.services.sns.content import read_attributes
 from tests.services.sns.world import NAMES, World, cases
 
 PUBLISH, SUBSCRIBE, TOPICS = cases("publish.yaml"), cases("subscribe.yaml"), cases("topics.yaml")
@@ -79,35 +77,6 @@ def test_create_topic(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wire, says",
-    [
-        ({"X": {"DataType": "String", "BinaryValue": "eA=="}}, "with type 'String' must use field 'String'."),
-        ({"X": {"DataType": "Binary", "StringValue": "x"}}, "with type 'Binary' must use field 'Binary'."),
-        ({"X": {"DataType": "Number.a", "BinaryValue": "x"}}, "with type 'Number' must use field 'String'."),
-        ({"X": {"DataType": "Number"}}, "must contain non-empty message attribute value for message attribute type"),
-        ({"X": {"StringValue": "x"}}, "Member must not be null"),
-        ({"X": {"DataType": "Float", "StringValue": "x"}}, "has an invalid message attribute type"),
-    ],
-)
-def test_attributes_of_a_request(wire: Any, says: str) -> None:
-    found = read_attributes(wire)
-    assert isinstance(found, Refused) and says in found.message
-
-
-def test_attributes_of_a_good_request() -> None:
-    wire = {"a": {"DataType": "String", "StringValue": "x"}, "b": {"DataType": "Binary", "BinaryValue": "eA=="}}
-    assert read_attributes(wire) == (("a", "String", "x"), ("b", "Binary", "eA=="))
-
-
-def test_topic_arns() -> None:
-    assert topic_arn_problem(NAMES.topic("orders")) is None
-    found = topic_arn_problem("orders")
-    assert found is not None
-    assert found.message == "Invalid parameter: TopicArn Reason: An ARN must have at least 6 elements, not 1"
-    assert topic_arn_problem(NAMES.queue("orders")) is not None
-
-
-@pytest.mark.parametrize(
     "ids, code",
     [
         ([], "EmptyBatchRequest"),
@@ -129,6 +98,8 @@ def test_batches_that_are_refused(ids: list[str], code: str) -> None:
     topic = world.topic("orders")
     found = world.engine.ask(topic, c.PublishBatch(tuple(c.PublishEntry("x", name) for name in ids)))
     assert isinstance(found, Refused) and found.code == code
+    if code == "TooManyEntriesInBatchRequest":
+        assert found.message == "The batch request contains more entries than permissible."
     if code == "InvalidBatchEntryId":
         assert found.message.endswith(f"contains an impermissible character: {ids[-1]}")
 
@@ -139,6 +110,42 @@ def test_a_batch_that_is_too_long() -> None:
     entries = (c.PublishEntry("x" * 131_072, "1"), c.PublishEntry("y" * 131_073, "2"))
     assert world.engine.ask(topic, c.PublishBatch(entries)).code == "BatchRequestTooLong"
     assert world.rows("MessagePublished") == []
+
+
+GROUP = "Invalid parameter: The MessageGroupId parameter is required for FIFO topics"
+DEDUPLICATION = (
+    "Invalid parameter: The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId"
+    " provided explicitly"
+)
+EMPTY = "The message attribute 'a' must contain non-empty message attribute value for message attribute type 'String'."
+NULL = (
+    "1 validation error detected: Value null at"
+    " 'publishBatchRequestEntries.2.member.messageAttributes.a.member.dataType' failed to satisfy"
+    " constraint: Member must not be null"
+)
+NO_DEFAULT = "Invalid parameter: Message Structure - No default entry in JSON message body"
+
+
+@pytest.mark.parametrize(
+    "fifo, members, code, says",
+    [
+        (True, {"message_deduplication_id": "d2"}, "InvalidParameter", GROUP),
+        (True, {"message_group_id": "g"}, "InvalidParameter", DEDUPLICATION),
+        (False, {"message_attributes": (("a", "String", ""),)}, "ParameterValueInvalid", EMPTY),
+        (False, {"message_attributes": (("a", "", "x"),)}, "ValidationError", NULL),
+        (False, {"message_structure": "json"}, "InvalidParameter", NO_DEFAULT),
+    ],
+    ids=["no group", "no deduplication id", "an empty attribute", "no type", "structure without default"],
+)
+def test_an_entry_refuses_its_whole_batch(fifo: bool, members: dict[str, Any], code: str, says: str) -> None:
+    world = World()
+    topic = world.topic("orders.fifo" if fifo else "orders", {"queue": "jobs"})
+    good = {"message_group_id": "g", "message_deduplication_id": "d1"} if fifo else {}
+    entries = (c.PublishEntry("{}", "1", **good), c.PublishEntry("{}", "2", **members))
+    found = world.engine.ask(topic, c.PublishBatch(entries))
+    world.engine.run_until_idle()
+    assert (found.code, found.message) == (code, says)
+    assert world.arrived == [] and world.rows("MessagePublished") == []
 
 
 def test_a_batch_with_a_bad_entry() -> None:
