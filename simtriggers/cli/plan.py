@@ -10,23 +10,24 @@ from typing import Any
 import click
 
 from ..aws.arn import name_of
+from ..aws.filter_policy import ATTRIBUTES
 from ..aws.schedules import fires, parse_schedule
 from ..errors import UserError
-from ..explain.texts import duration
 from ..kernel.clock import WallClock, iso_s, parse_iso
 from ..project.buses import declared_rules, rules_of_functions
 from ..project.model import FunctionDeclaration, Project, load_project, s3_triggers
 from ..project.schedules import schedule_resources
-from ..services.eventbridge.arns import bus_name_of
+from ..services.eventbridge.arns import DEFAULT, bus_name_of
 from ..services.eventbridge.settings import DISABLED
 from ..services.lambda_.config import SqsTrigger, Target
-from ..services.s3.config import bucket_notifications
+from ..services.s3.config import BucketConfig, bucket_notifications
 from ..services.scheduler.settings import parse_settings
 from ..services.scheduler.targets import resources_of
+from ..services.sns.config import SnsTrigger, subscription_resource, trigger_resource
+from ..services.sqs.config import QueueConfig
+from .plan_text import Plan, lines
 
 _FIRES = 3
-
-Plan = dict[str, list[dict[str, Any]]]
 
 
 @click.command("plan")
@@ -40,31 +41,22 @@ def command(project: Path | None, after: str | None, as_json: bool) -> None:
     except ValueError:
         raise UserError(f"{after!r} is not a time with a zone", fix="write 2026-01-15T12:00:00Z") from None
     made = plan(load_project(project), after_ms)
-    click.echo(json.dumps(made, ensure_ascii=False, indent=2) if as_json else "\n".join(_text(made)))
+    click.echo(json.dumps(made, ensure_ascii=False, indent=2) if as_json else "\n".join(lines(made)))
 
 
 def plan(project: Project, after_ms: int) -> Plan:
-    """The wiring as JSON: `buckets`, `queues`, `functions`, `mappings`, `rules` (with a pattern) and `schedules`, in
-    file order.
+    """The wiring as JSON: `buckets`, `queues`, `topics`, `event_buses`, `functions`, `mappings`, `rules` (with a
+    pattern) and `schedules`, in file order.
 
     Durations are milliseconds; `next` are the first fires after `after_ms`. A rate is counted from there.
     """
     resources = project.resources
-    made: Plan = {"buckets": [], "queues": [], "mappings": [], "rules": [], "schedules": [], "functions": []}
+    sections = ("buckets", "queues", "topics", "event_buses", "mappings", "rules", "schedules", "functions")
+    made: Plan = {section: [] for section in sections}
     for name, bucket in resources.buckets.items():
-        found = bucket_notifications(project.names, bucket, s3_triggers(resources, name))
-        targets = [
-            {"target": _short(one.arn), "events": list(one.events), "prefix": one.prefix, "suffix": one.suffix}
-            for one in found
-        ]
-        made["buckets"].append({"name": name, "folder": bucket.folder, "notifications": targets})
-    for name, queue in resources.queues.items():
-        policy = queue.redrive_policy
-        row: dict[str, Any] = {"name": name, "visibility_timeout_ms": queue.visibility_timeout * 1000}
-        if policy is not None:
-            row["dead_letter_queue"] = policy.dead_letter_target or policy.dead_letter_target_arn
-            row["max_receive_count"] = policy.max_receive_count
-        made["queues"].append(row)
+        made["buckets"].append(_bucket(project, name, bucket))
+    made["queues"] += [_queue(name, queue) for name, queue in resources.queues.items()]
+    made["topics"] += _topics(project)
     for name, function in resources.functions.items():
         made["functions"].append(_function(name, function))
         for trigger in function.triggers:
@@ -76,11 +68,87 @@ def plan(project: Project, after_ms: int) -> Plan:
         _add_rule(made, arn, command.config, after_ms)
     for _, arn, command in schedule_resources(project.names, resources):
         made["schedules"].append(_of_scheduler(arn, command.config, after_ms))
+    made["event_buses"] += _buses(project, made["rules"])
     return made
 
 
 def _short(arn: str) -> str:
     return arn.rsplit(":", 1)[-1]
+
+
+def _bucket(project: Project, name: str, bucket: BucketConfig) -> dict[str, Any]:
+    found = bucket_notifications(project.names, bucket, s3_triggers(project.resources, name))
+    targets = [
+        {"target": _short(one.arn), "events": list(one.events), "prefix": one.prefix, "suffix": one.suffix}
+        for one in found
+    ]
+    return {
+        "name": name,
+        "folder": bucket.folder,
+        "versioning": bucket.versioning,
+        "eventbridge": bucket.eventbridge,
+        "notifications": targets,
+    }
+
+
+def _queue(name: str, queue: QueueConfig) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": name, "visibility_timeout_ms": queue.visibility_timeout * 1000}
+    policy = queue.redrive_policy
+    if policy is not None:
+        row["dead_letter_queue"] = policy.dead_letter_target or policy.dead_letter_target_arn
+        row["max_receive_count"] = policy.max_receive_count
+    return row
+
+
+def _topics(project: Project) -> list[dict[str, Any]]:
+    """The topics with their subscriptions, also those of functions' triggers; a topic that only a trigger names comes
+    last, by its ARN."""
+    names, resources = project.names, project.resources
+    made: dict[str, dict[str, Any]] = {
+        names.topic(name): {"name": name, "subscriptions": []} for name in resources.topics
+    }
+    commands = [
+        subscription_resource(names, names.topic(name), each)
+        for name, topic in resources.topics.items()
+        for each in topic.subscriptions
+    ]
+    commands += [
+        trigger_resource(names, name, trigger)
+        for name, function in resources.functions.items()
+        for trigger in function.triggers
+        if isinstance(trigger, SnsTrigger)
+    ]
+    for _, command in commands:
+        arn = command.config["topic_arn"]
+        made.setdefault(arn, {"name": arn, "subscriptions": []})["subscriptions"].append(_subscription(command.config))
+    return list(made.values())
+
+
+def _subscription(config: dict[str, Any]) -> dict[str, Any]:
+    endpoint, letters = config["endpoint"], config.get("redrive_policy")
+    return {
+        "endpoint": name_of(endpoint) if endpoint.startswith("arn:") else endpoint,
+        "protocol": config["protocol"],
+        "filter_policy": config.get("filter_policy"),
+        "filter_policy_scope": config.get("filter_policy_scope", ATTRIBUTES),
+        "raw_message_delivery": config.get("raw_message_delivery", False),
+        "dead_letter_queue": None if letters is None else _short(letters["deadLetterTargetArn"]),
+    }
+
+
+def _buses(project: Project, rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The declared event buses, and the default one where buckets or rules use it, each with its rules' names."""
+    resources = project.resources
+    used = [row["event_bus"] for row in rules]
+    if any(bucket.eventbridge for bucket in resources.buckets.values()):
+        used.append(DEFAULT)
+    made = []
+    for name in dict.fromkeys([*resources.event_buses, *used]):
+        bus = resources.event_buses.get(name)
+        letters = None if bus is None else bus.dead_letter_target
+        own = [row["rule"] for row in rules if row["event_bus"] == name]
+        made.append({"name": name, "rules": own, "dead_letter_queue": None if letters is None else _short(letters)})
+    return made
 
 
 def _function(name: str, function: FunctionDeclaration) -> dict[str, Any]:
@@ -147,69 +215,3 @@ def _of_scheduler(arn: str, config: dict[str, Any], after_ms: int) -> dict[str, 
         "enabled": settings.enabled,
         "next": upcoming,
     }
-
-
-# --- as text ------------------------------------------------------------------------------------
-
-
-def _text(made: Plan) -> list[str]:
-    sections = (
-        ("buckets", _bucket_lines),
-        ("queues", _queue_lines),
-        ("mappings", _mapping_lines),
-        ("rules", _rule_lines),
-        ("schedules", _schedule_lines),
-        ("functions", _function_lines),
-    )
-    lines: list[str] = []
-    for name, shown in sections:
-        if made[name]:
-            lines += [f"{name}:", *(f"  {line}" for row in made[name] for line in shown(row))]
-    return lines or ["the project declares nothing"]
-
-
-def _bucket_lines(row: dict[str, Any]) -> list[str]:
-    place = f" (folder {row['folder']})" if row["folder"] else ""
-    lines = [f"{row['name']}{place}" + ("" if row["notifications"] else " notifies nobody")]
-    for one in row["notifications"]:
-        limits = [f"{key} {one[key]}" for key in ("prefix", "suffix") if one[key]]
-        lines.append(f"  → {one['target']}  {', '.join([*one['events'], *limits])}")
-    return lines
-
-
-def _queue_lines(row: dict[str, Any]) -> list[str]:
-    text = f"{row['name']}  visibility timeout {duration(row['visibility_timeout_ms'])}"
-    if "dead_letter_queue" in row:
-        text += f" → {row['dead_letter_queue']} after {row['max_receive_count']} receives"
-    return [text]
-
-
-def _mapping_lines(row: dict[str, Any]) -> list[str]:
-    window = f", window {duration(row['window_ms'])}" if row["window_ms"] else ""
-    partial = ", reports partial failures" if row["report_batch_item_failures"] else ""
-    off = "" if row["enabled"] else " (disabled)"
-    return [f"{row['queue']} → {row['function']}  batches of {row['batch_size']}{window}{partial}{off}"]
-
-
-def _rule_lines(row: dict[str, Any]) -> list[str]:
-    to = row["function"] if "function" in row else ", ".join(row["targets"]) or "nothing"
-    return [f"{row['event_bus']}: {row['pattern']} → {to}{'' if row['enabled'] else ' (disabled)'}"]
-
-
-def _schedule_lines(row: dict[str, Any]) -> list[str]:
-    where = row.get("timezone", "UTC")
-    text = row["schedule"] if where == "UTC" else f"{row['schedule']} in {where}"
-    text += f" → {row['function'] if 'function' in row else ', '.join(row['targets'])}"
-    if not row["enabled"]:
-        return [f"{text} (disabled)"]
-    window = f", each within {duration(row['window_ms'])}" if row.get("window_ms") else ""
-    return [f"{text}  next {', '.join(row['next']) or 'never again'}{window}"]
-
-
-def _function_lines(row: dict[str, Any]) -> list[str]:
-    lines = [f"{row['name']}  {row['handler']}, timeout {duration(row['timeout_ms'])}"]
-    ends = (("on success", "on_success"), ("on failure", "on_failure"), ("dead letters", "dead_letter_queue"))
-    kept = [f"{words} → {row[key]}" for words, key in ends if row[key]]
-    if kept:
-        lines.append(f"  as an event: {row['asynchronous_retries']} retries, {', '.join(kept)}")
-    return lines
