@@ -57,6 +57,14 @@ def _worlds(state: Path | None, project: Path | None, scenario: Path | None) -> 
     from ..scenario import runner  # running takes what only a test needs: half a second to import
 
     result = runner.run(scenario)
-    for failure in result.failures:
-        click.echo(f"the scenario fails: {failure}", err=True)
+    if result.failures:
+        click.echo(f"the scenario fails: {_failed(result.failures, scenario)}", err=True)
     yield World.running(result.simulation.engine)
+
+
+def _failed(failures: list[str], scenario: Path) -> str:
+    """A scenario's failures on one line: the one that there is, or how many expectations do not hold."""
+    places = {text.partition(": ")[0] for text in failures}
+    if len(places) == 1:
+        return f"{failures[0].splitlines()[0]}; `simtriggers test {scenario}` shows it"
+    return f"{len(places)} expectations; `simtriggers test {scenario}` shows them"

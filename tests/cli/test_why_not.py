@@ -57,7 +57,14 @@ def test_a_scenario_that_fails_is_asked_all_the_same(shell: Shell, demo: Path) -
     scenario.write_text(scenario.read_text().replace("count: 4, failed: 3", "count: 9"))
     done = shell("why-not", "process", "good.csv", "--scenario", str(scenario))
     assert done.code == 0
-    assert done.err.startswith("the scenario fails: ")
+    assert done.err.startswith(f"the scenario fails: {scenario}:")
+    assert done.err.endswith(f": invocations of ingest; `simtriggers test {scenario}` shows it\n")
+    assert len(done.err.splitlines()) == 1
+    assert "has no notification" in done.out
+    text = scenario.read_text() + "  - {invocations: {function: ingest, count: 8, failed: 8}}\n"
+    scenario.write_text(text)
+    done = shell("why-not", "process", "good.csv", "--scenario", str(scenario))
+    assert done.err == f"the scenario fails: 2 expectations; `simtriggers test {scenario}` shows them\n"
     assert "has no notification" in done.out
 
 
