@@ -20,6 +20,7 @@ from ..kernel.effects import fill
 from ..kernel.trace import TraceRow, select
 
 BATCH_STARTED = "BatchStarted"
+MOST_SUBJECTS = 10
 _MARGIN_MS = 1000
 
 _LOOKUP = (
@@ -56,7 +57,7 @@ class Book(Protocol):
         """The text of a payload, or None when it is not kept."""
 
     def subjects(self, prefix: str) -> list[str]:
-        """Up to 10 subjects that begin with `prefix`, sorted."""
+        """Up to MOST_SUBJECTS subjects that begin with `prefix`, sorted."""
 
 
 def causes_of(row: TraceRow) -> list[int]:
@@ -116,8 +117,8 @@ class MemoryBook:
         return self._texts.get(digest)
 
     def subjects(self, prefix: str) -> list[str]:
-        """Up to 10 subjects that begin with `prefix`, sorted."""
-        return sorted(subject for subject in self._about if subject.startswith(prefix) and subject)[:10]
+        """Up to MOST_SUBJECTS subjects that begin with `prefix`, sorted."""
+        return sorted(subject for subject in self._about if subject.startswith(prefix) and subject)[:MOST_SUBJECTS]
 
 
 def read_trace_file(path: Path) -> Iterator[tuple[str, MemoryBook]]:
@@ -273,13 +274,13 @@ class StateBook:
         return None if row is None else str(row[0])
 
     def subjects(self, prefix: str) -> list[str]:
-        """Up to 10 subjects that begin with `prefix`, sorted."""
+        """Up to MOST_SUBJECTS subjects that begin with `prefix`, sorted."""
         table = "temp.lookup" if self._lookup else "trace"
         if self._lookup:
             self._index()
         rows = self._connection.execute(
-            f"SELECT DISTINCT subject FROM {table} WHERE subject >= ? AND subject < ? ORDER BY subject LIMIT 10",
-            (prefix, prefix + "\U0010ffff"),
+            f"SELECT DISTINCT subject FROM {table} WHERE subject >= ? AND subject < ? ORDER BY subject LIMIT ?",
+            (prefix, prefix + "\U0010ffff", MOST_SUBJECTS),
         )
         return [subject for (subject,) in rows if subject]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..errors import UserError
 from ..kernel.clock import iso_ms
 from ..kernel.trace import TraceRow
-from .book import Book, causes_of
+from .book import MOST_SUBJECTS, Book, causes_of
 from .causes import Origin, ancestors, origin
 from .texts import clock, date, duration
 from .wording import columns, detail
@@ -153,6 +153,14 @@ def find(book: Book, ident: str) -> list[TraceRow]:
 
 def _not_found(book: Book, ident: str, near: list[str]) -> NotFound:
     problem = f"nothing in the trace has the id {ident!r} (looked for a row, a message, a request and any subject)"
+    begun = book.subjects(ident) if 0 < len(ident) < _SHORTEST_PREFIX else []
+    if begun:
+        more = ", …" if len(begun) == MOST_SUBJECTS else ""
+        return NotFound(
+            problem,
+            rule=f"at least four letters of an id are needed; these begin with {ident!r}: {', '.join(begun)}{more}",
+            fix="write one of these, or at least four letters of it",
+        )
     for length in range(len(ident) - 1, 0, -1):
         near = near or book.subjects(ident[:length])
         if near or length <= 1:

@@ -127,6 +127,23 @@ def test_a_beginning_that_several_have() -> None:
     assert error.value.rule == "the nearest: order-1, order-2"
 
 
+@pytest.mark.parametrize(
+    ("count", "listed"),
+    [
+        (1, "a90"),
+        (2, "a90, a91"),
+        (12, "a90, a91, a910, a911, a92, a93, a94, a95, a96, a97, …"),
+    ],
+)
+def test_a_beginning_that_is_too_short(count: int, listed: str) -> None:
+    rows = [TraceRow(number + 1, 0, "MessageSent", "", f"a9{number}", 0, {}) for number in range(count)]
+    for ident in ("a9", "a"):
+        with pytest.raises(NotFound) as error:
+            why(MemoryBook(rows), ident)
+        assert error.value.rule == f"at least four letters of an id are needed; these begin with {ident!r}: {listed}"
+        assert error.value.fix == "write one of these, or at least four letters of it"
+
+
 def test_a_cause_that_is_no_longer_kept_and_one_that_should_be_there() -> None:
     late = TraceRow(50, 0, "InvocationFailed", "", "r", 49, {})
     lost = TraceRow(51, 0, "InvocationFailed", "", "s", 0, {})
