@@ -244,10 +244,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def _trace(simulation: Simulation) -> str:
-    from .explain import hints, narrate
+    from .explain import hints, narrated
 
     rows = simulation.trace
     left_out = len(rows) - _TRACE_LINES
     lines = [f"… {left_out} rows before these are left out"] if left_out > 0 else []
-    lines += [narrate(row, simulation.payload) for row in rows[-_TRACE_LINES:]]
+    lines += narrated(rows[-_TRACE_LINES:], simulation.payload)
     return "\n".join([*lines, *(f"fix: {each}" for each in hints(rows))])

@@ -61,10 +61,18 @@ class Terminal:
         self._verbose = verbose
         self._colour = colour
         self._app: LiveApp | None = None
+        self._day = ""
 
     def _say(self, text: str, style: str = "") -> None:
         code = {"bad": "31", "good": "32", "dim": "2"}.get(style)
         print(f"\x1b[{code}m{text}\x1b[0m" if code and self._colour else text, flush=True)
+
+    def _date(self, at_ms: int) -> None:
+        """A line of the date where the day changes (UTC, as the times are)."""
+        today = iso_ms(at_ms)[:10]
+        if today != (self._day or today):
+            self._say(today, "dim")
+        self._day = today
 
     def ready(self, app: LiveApp) -> None:
         """Everything is up."""
@@ -80,6 +88,7 @@ class Terminal:
 
         hidden = _MINOR if self._app is not None else _MINOR | _SETTING_UP
         if self._verbose or row.kind not in hidden:
+            self._date(row.at_ms)
             bad = row.kind.endswith(("Failed", "Dropped", "Skipped")) or "DeadLetter" in row.kind
             self._say(narrate(row, self._payload), "bad" if bad else "")
             if row.kind == "InvocationFailed":
@@ -92,7 +101,11 @@ class Terminal:
 
     def log(self, function: str, text: str) -> None:
         """A handler wrote a line."""
-        at = iso_ms(self._app.engine.clock.now_ms())[11:23] if self._app is not None else ""
+        at = ""
+        if self._app is not None:
+            now_ms = self._app.engine.clock.now_ms()
+            self._date(now_ms)
+            at = iso_ms(now_ms)[11:23]
         for line in text.rstrip("\n").splitlines():
             self._say(f"{at}  {function} | {line}", "dim")
 

@@ -7,7 +7,7 @@ from .book import Book, MemoryBook, StateBook, read_trace_file
 from .causes import chain, is_first_cause, origin
 from .hints import hint, hints
 from .why import Explanation, NotFound, explain, row_dict, why
-from .wording import detail, narrate
+from .wording import detail, narrate, narrated
 
 __all__ = [
     "Book",
@@ -22,6 +22,7 @@ __all__ = [
     "hints",
     "is_first_cause",
     "narrate",
+    "narrated",
     "origin",
     "read_trace_file",
     "row_dict",

@@ -8,13 +8,13 @@ are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from ..kernel.clock import iso_ms
 from ..kernel.trace import TraceRow
-from .texts import clock, cut, event, plain, resource, short, size
+from .texts import clock, cut, date, event, plain, resource, short, size
 
 PayloadText = Callable[[str], str | None]
 
@@ -253,6 +253,17 @@ def narrate(row: TraceRow, payload: PayloadText, *, full_time: bool = False) -> 
     """
     at = iso_ms(row.at_ms) if full_time else clock(row.at_ms)
     return f"{at}  {columns(row, payload)}"
+
+
+def narrated(rows: Iterable[TraceRow], payload: PayloadText, *, day: str = "") -> Iterator[str]:
+    """The lines of some rows, with a line of the date (`2026-01-16`, UTC) before each that is of another day than the
+    one before it. `day` is the date before the first; empty: the first one's."""
+    for row in rows:
+        today = date(row.at_ms)
+        if today != (day or today):
+            yield today
+        day = today
+        yield narrate(row, payload)
 
 
 def columns(row: TraceRow, payload: PayloadText) -> str:

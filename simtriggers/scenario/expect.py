@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import UserError
-from ..explain.texts import cut
+from ..explain.texts import cut, date
 from ..kernel.clock import iso_ms
 from ..kernel.trace import TraceRow
 from ..operations import QueueOperations, as_text
@@ -60,7 +60,7 @@ class View:
 
     def chain(self, row_id: int) -> str:
         """The causes of a row, first cause first, a line each; the middle of a long story is left out."""
-        from ..explain import narrate
+        from ..explain import narrated
 
         rows: list[TraceRow] = []
         row = self.by_id.get(row_id)
@@ -69,11 +69,14 @@ class View:
             row = self.by_id.get(row.cause)
         rows.reverse()
         left_out = len(rows) - _FIRST_LINES - _LAST_LINES
-        shown = rows if left_out < 2 else [*rows[:_FIRST_LINES], *rows[-_LAST_LINES:]]
-        lines = ["      " + narrate(each, self.simulation.payload) for each in shown]
-        if left_out >= 2:
-            lines.insert(_FIRST_LINES, f"      … {left_out} rows between them")
-        return "\n".join(lines)
+        text = self.simulation.payload
+        if left_out < 2:
+            lines = [*narrated(rows, text)]
+        else:
+            before = rows[:_FIRST_LINES]
+            last = narrated(rows[-_LAST_LINES:], text, day=date(before[-1].at_ms))
+            lines = [*narrated(before, text), f"… {left_out} rows between them", *last]
+        return "\n".join(f"      {line}" for line in lines)
 
     def history(self, what: str, row: TraceRow) -> str:
         """How a row came about, indented; told once."""

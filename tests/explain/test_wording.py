@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from simtriggers.explain import narrate
+from simtriggers.explain import narrate, narrated
 from simtriggers.explain.causes import ACTS, STARTS
 from simtriggers.explain.texts import duration, event, resource, short, size
 from simtriggers.explain.wording import FORMS, TEMPLATES, detail
@@ -151,6 +151,16 @@ def test_a_row_is_a_line(found: TraceRow, line: str) -> None:
 )  # fmt: skip
 def test_numbers_of_things(kind: str, details: dict[str, object], text: str) -> None:
     assert detail(row(kind, **details), nothing) == text
+
+
+def test_a_line_of_the_date_where_the_day_changes() -> None:
+    rows = [TraceRow(14, AT_MS + hours * 3_600_000, "X", QUEUE, "s", 9, {}) for hours in (0, 11, 12, 13, 40)]
+    lines = list(narrated(rows, nothing))
+    assert [line[:12] for line in lines] == [
+        "12:00:00.000", "23:00:00.000", "2026-01-16", "00:00:00.000", "01:00:00.000", "2026-01-17", "04:00:00.000",
+    ]  # fmt: skip
+    assert list(narrated(rows[2:4], nothing, day="2026-01-15")) == lines[2:5]
+    assert list(narrated([], nothing)) == []
 
 
 def test_the_whole_time_on_demand() -> None:
