@@ -39,6 +39,8 @@ _DEPTHS = {
     "in_flight": "ApproximateNumberOfMessagesNotVisible",
     "delayed": "ApproximateNumberOfMessagesDelayed",
 }
+_COUNTED = ("ObjectCreated", "ObjectRemoved", "DeleteMarkerCreated")
+"""What changes how many objects and versions a bucket has."""
 
 
 @dataclass
@@ -201,7 +203,7 @@ def _notifications(expected: NotificationsExpectation, view: View) -> list[str]:
     what += f" with message {as_text(expected.message)}" if expected.message is not None else ""
     what += f" with pattern {as_text(expected.pattern)}" if expected.pattern is not None else ""
     actual = f"{len(wanted)} of {len(there)} that arrived{topics.described(there, expected)}"
-    rows = [one.row for one in there] or [row for row in view.rows if row.arn == arn]
+    rows = [one.row for one in wanted] or topics.story(view.rows, arn, there, expected)
     return [_differs(what, _bounds(expected), actual, view, rows)]
 
 
@@ -247,8 +249,13 @@ def _objects(expected: ObjectsExpectation, view: View) -> list[str]:
     keys = ", ".join(info.key for info in there[:8]) or "none"
     what = f"objects in {expected.bucket}" + (f" under {expected.prefix}" if expected.prefix else "")
     arn = view.simulation.names.bucket(expected.bucket)
-    rows = [row for row in view.rows if row.arn == arn and row.kind in ("ObjectCreated", "ObjectRemoved")]
-    return [_differs(what, _bounds(expected), f"{len(there)}: {keys}", view, rows)]
+    of_bucket = [row for row in view.rows if row.arn == arn and row.kind in _COUNTED]
+    rows = [row for row in of_bucket if row.subject.startswith(expected.prefix)]
+    # Of too few, the last that went says more than the last that came.
+    most = expected.at_most if expected.count is None else expected.count
+    too_many = most is not None and len(there) > most
+    gone = [] if too_many else [row for row in rows if row.kind != "ObjectCreated"]
+    return [_differs(what, _bounds(expected), f"{len(there)}: {keys}", view, gone or rows)]
 
 
 def _object_versions(expected: ObjectVersionsExpectation, view: View) -> list[str]:
@@ -257,8 +264,7 @@ def _object_versions(expected: ObjectVersionsExpectation, view: View) -> list[st
     markers = sum(one.delete_marker for one in wanted)
     what = f"versions in {expected.bucket}" + (f" of {expected.key}" if expected.key else "")
     arn = view.simulation.names.bucket(expected.bucket)
-    kinds = ("ObjectCreated", "ObjectRemoved", "DeleteMarkerCreated")
-    rows = [row for row in view.rows if row.arn == arn and row.kind in kinds and expected.key in (None, row.subject)]
+    rows = [row for row in view.rows if row.arn == arn and row.kind in _COUNTED and expected.key in (None, row.subject)]
     found: list[str] = []
     if not _fits(expected, len(wanted)):
         found.append(_differs(what, _bounds(expected), f"{len(wanted)}, {markers} of them markers", view, rows))

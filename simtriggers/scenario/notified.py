@@ -33,7 +33,7 @@ class Notified:
     @property
     def name(self) -> str:
         """The endpoint as a scenario names it: a queue's or function's name, else what it is."""
-        return name_of(self.endpoint) if self.endpoint.startswith("arn:") else self.endpoint
+        return _name(self.endpoint)
 
     def as_event(self) -> dict[str, Any]:
         """What a pattern is compared with."""
@@ -48,6 +48,10 @@ class Notified:
                 for name, kind, text in self.attributes
             },
         }
+
+
+def _name(endpoint: str) -> str:
+    return name_of(endpoint) if endpoint.startswith("arn:") else endpoint
 
 
 def _json(text: str) -> Any:
@@ -113,6 +117,30 @@ def _mismatch(one: Notified, expected: NotificationsExpectation) -> str | None:
         if not matches(pattern, event):
             return str(explain(pattern, event))
     return None
+
+
+def story(
+    rows: list[TraceRow], topic: str, there: list[Notified], expected: NotificationsExpectation
+) -> list[TraceRow]:
+    """The rows that say best why none of those that are expected came: what arrived where they were, else what became
+    of the way there, else the subscriptions that did not match, else all that the topic did."""
+    arrived = [one.row for one in there if _asked(expected, one.protocol, one.endpoint)]
+    if arrived:
+        return arrived
+    under_way: dict[int, TraceRow] = {}
+    for row in rows:
+        starts = row.kind == "SubscriptionMatched" and row.arn == topic
+        if (starts and _asked(expected, row.details["protocol"], row.details["target"])) or row.cause in under_way:
+            under_way[row.id] = row
+    of_topic = [row for row in rows if row.arn == topic]
+    missed = [row for row in of_topic if row.kind == "SubscriptionsNotMatched"]
+    return [*under_way.values()] or missed or of_topic
+
+
+def _asked(expected: NotificationsExpectation, protocol: str, endpoint: str) -> bool:
+    """Whether the expectation is about this endpoint."""
+    there = expected.endpoint in (None, endpoint, _name(endpoint))
+    return there and expected.protocol in (None, protocol)
 
 
 def described(there: list[Notified], expected: NotificationsExpectation) -> str:
