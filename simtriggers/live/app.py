@@ -28,7 +28,7 @@ from ..kernel.trace import TraceRow
 from ..operations import Operation
 from ..project.declare import Declared, bucket_folder, declare, removals
 from ..project.load import Document, raise_all, suggest
-from ..project.model import Project, load_project
+from ..project.model import Project, load_runnable
 from ..project.references import singular
 from ..project.validate import check
 from ..registry import SERVICES
@@ -93,7 +93,7 @@ class LiveApp:
     def __init__(self, options: Options, screen: Screen) -> None:
         self.options = options
         self.screen = screen
-        self.project: Project = load_project(options.project_path)
+        self.project: Project = load_runnable(options.project_path)
         self._sources = Sources(self._places, screen.problem) if options.watch_code else None
         self.state = (options.state or self.project.state_path).resolve()
         self.listener: socket.socket = bind(options.port)
@@ -209,11 +209,14 @@ class LiveApp:
         cause = self.engine.engine.root_cause
         declared = declare(project, default_runtime="process", folders=True, base_url=self.url)
         stored = await self.engine.read(lambda db: db.execute(_STORED).fetchall())
+        buckets = {each.command.name: each for each in declared if each.command.kind == "bucket"}
+        for name, each in buckets.items():
+            if name not in self._folders or self._watched.get(name) != _folder_config(each):
+                self._make_folder(name, each.command.config["folder"])
         for arn, command in removals(declared, stored):
             await self._tell(arn, command, cause)
         for each in declared:
             await self._tell(each.arn, each.command, cause)
-        buckets = {each.command.name: each for each in declared if each.command.kind == "bucket"}
         for name in [name for name in self._folders if self._watched.get(name) != _folder_config(buckets.get(name))]:
             self._folders.pop(name).cancel()
             self._objects.pop(name, None)
@@ -242,15 +245,17 @@ class LiveApp:
         settings = parse_bucket(config)
         if not settings.folder:
             return
-        if not Path(settings.folder).is_dir():
-            self._make_folder(name, Path(settings.folder))
         objects = ObjectFiles(arn, settings, self.engine.submit, state=self.state.parent)
         self._objects[name] = objects
         folder = BucketFolder(arn, settings, self.engine.submit, copies=objects)
         await objects.settle()
         self._folders[name] = await tasks.start(self._run_folder, folder)
 
-    def _make_folder(self, name: str, folder: Path) -> None:
+    def _make_folder(self, name: str, path: str) -> None:
+        """Make a bucket's folder where it is missing: before anything is declared, because it may be impossible."""
+        folder = Path(path)
+        if not path or os.path.isdir(path):
+            return
         try:
             folder.mkdir(parents=True)
         except OSError as error:
@@ -288,7 +293,7 @@ class LiveApp:
     async def _reload(self, what: str) -> None:
         """Take over the project and its code as they now are. A mistake is shown, and what ran before goes on."""
         try:
-            project = load_project(self.options.project_path)
+            project = load_runnable(self.options.project_path)
             await self._declare(self._tasks, project)
             self.project = project
             await self.runtimes.retire_all()

@@ -34,7 +34,7 @@ from ..services.sns.config import SnsTrigger, TopicConfig, topic_name_problem
 from ..services.sqs.config import QueueConfig, in_order, queue_name_problem
 from .buses import bad_event_names, bad_rules
 from .environment import file_variables
-from .handlers import handler_problem
+from .handlers import handler_problem, unparsable
 from .load import Document, KeyPath, and_also, load_yaml, raise_all
 from .references import dangling, dangling_in_data, references
 from .schedules import bad_schedules
@@ -219,6 +219,18 @@ def load_project(path: str | Path | None = None) -> Project:
     return project
 
 
+def load_runnable(path: str | Path | None = None) -> Project:
+    """A project as `load_project` gives it, whose handlers' files are Python too: as `up` needs it.
+
+    Raises UserError, or UserErrors with all that is wrong at once.
+    """
+    project = load_project(path)
+    sources = {"handler", "code_uri", "python", "stub"}
+    functions = {name: each.model_dump(include=sources) for name, each in project.resources.functions.items()}
+    raise_all(unparsable(functions, find_project(path).parent))
+    return project
+
+
 def refuse_template(file: Path) -> None:
     """Raises UserError for a template of SAM or CloudFormation, before its tags and sections are taken for mistakes."""
     try:
@@ -253,6 +265,7 @@ def problems(project: Project, document: Document, at: KeyPath = ()) -> list[Use
             found.append(dangling(document, (*at, *path), section, name, list(known)))
     found += _bad_handlers(project, document, at)
     found += _bad_variables(project, document, at)
+    found += _bad_folders(project, document, at)
     if not found:
         found += _bad_wiring(project, document, at)
     return found
@@ -381,6 +394,24 @@ def _fifo_targets(project: Project, document: Document, at: KeyPath) -> Iterator
                     rule="a bucket tells standard queues and topics only",
                     fix="name a standard one, or set eventbridge: true",
                 )
+
+
+def _bad_folders(project: Project, document: Document, at: KeyPath) -> Iterator[UserError]:
+    """Folders of buckets that are files, or lie below one."""
+    for name, bucket in project.resources.buckets.items():
+        if bucket.folder is None:
+            continue
+        folder = project.folder / bucket.folder
+        file = next(
+            (each for each in (folder, *folder.parents) if os.path.exists(each) and not os.path.isdir(each)), None
+        )
+        if file is not None:
+            shown = repr(bucket.folder) if file == folder else f"{file.name!r} in {bucket.folder!r}"
+            yield document.error(
+                (*at, "buckets", name, "folder"),
+                f"buckets.{name}.folder: {shown} is a file, not a folder",
+                fix="name a folder (one that is not there is made), or move the file away",
+            )
 
 
 def _shared_folders(project: Project, document: Document, at: KeyPath) -> Iterator[UserError]:

@@ -185,14 +185,43 @@ def test_mistakes_in_the_project_are_shown_together(tmp_path: Path, refused: Ref
     assert not (tmp_path / ".simtriggers").exists()
 
 
-@pytest.mark.parametrize("folder, why", [("app.py/uploads", "not a directory"), ("app.py", "file exists")])
-def test_a_folder_that_cannot_be_made(tmp_path: Path, refused: Refused, folder: str, why: str) -> None:
+def test_a_handlers_file_that_is_no_python(tmp_path: Path, refused: Refused) -> None:
+    demo(tmp_path, app=APP + "def late(event, context)\n")
+    said = refused()
+    assert said.startswith("app.py:10:25: a handler's file is no Python: expected ':'\n"), said
+    assert simtriggers("validate", folder=tmp_path).stderr == said + "1 mistake in 1 file\n"
+    assert not (tmp_path / ".simtriggers").exists()
+
+
+@pytest.mark.parametrize("folder, what", [("app.py/uploads", "'app.py' in 'app.py/uploads'"), ("app.py", "'app.py'")])
+def test_a_folder_that_is_a_file(tmp_path: Path, refused: Refused, folder: str, what: str) -> None:
     demo(tmp_path, YAML.replace("./uploads", folder))
     said = refused()
     assert said == (
-        f"the folder of bucket uploads cannot be made: {tmp_path / folder}: {why}\n"
-        "  fix: make it, or correct buckets.uploads.folder\n"
+        f"simtriggers.yaml:2:21: buckets.uploads.folder: {what} is a file, not a folder\n"
+        "  fix: name a folder (one that is not there is made), or move the file away\n"
     )
+    assert simtriggers("validate", folder=tmp_path).stderr == said + "1 mistake in 1 file\n"
+    assert not (tmp_path / ".simtriggers").exists()
+
+
+_KINDS = "SELECT kind, count(*) FROM trace WHERE kind <> 'Started' GROUP BY kind ORDER BY kind"
+
+
+def test_a_folder_that_cannot_be_made_leaves_the_state_as_it_was(tmp_path: Path, refused: Refused) -> None:
+    with up(demo(tmp_path)) as sim:
+        before = sim.rows("SELECT * FROM resources ORDER BY arn")
+        rows = sim.rows(_KINDS)
+    name = "n" * 300
+    (tmp_path / "simtriggers.yaml").write_text(
+        YAML.replace("buckets:\n", f"buckets:\n  new: {{folder: {name}}}\n").replace("  plain: {}\n", "")
+    )
+    assert refused() == (
+        f"the folder of bucket new cannot be made: {tmp_path / name}: file name too long\n"
+        "  fix: make it, or correct buckets.new.folder\n"
+    )
+    assert sim.rows("SELECT * FROM resources ORDER BY arn") == before
+    assert sim.rows(_KINDS) == rows
 
 
 def test_a_state_that_is_in_use(tmp_path: Path, refused: Refused) -> None:
@@ -309,6 +338,25 @@ def test_changed_code_and_a_changed_project_are_taken_over(tmp_path: Path) -> No
         sim.saw("reloaded: simtriggers.yaml changed")
         assert sim.health()["queues"] == ["orders", "plain", "more"]
         sim.send("more", "four")
+
+
+def test_code_that_is_no_python_is_not_taken_over(tmp_path: Path) -> None:
+    with up(demo(tmp_path)) as sim:
+        sim.send("orders", "one")
+        sim.saw("shipped one")
+        before = children(sim)
+        (tmp_path / "app.py").write_text(APP.replace('"shipped"', '"sent off",,'))
+        sim.saw("not reloaded, what ran before goes on")
+        sim.saw("app.py:9:")
+        sim.saw("fix: mend the line")
+        sim.send("orders", "two")
+        sim.saw("shipped two")
+        assert children(sim) == before
+        (tmp_path / "app.py").write_text(APP.replace('"shipped"', '"sent off"'))
+        sim.saw("reloaded: app.py changed")
+        sim.send("orders", "three")
+        sim.saw("sent off three")
+        assert not [line for line in sim.out + sim.err if "UserCodeSyntaxError" in line]
 
 
 def test_a_removed_trigger_loses_its_wiring_and_the_queue_keeps_its_messages(tmp_path: Path) -> None:
