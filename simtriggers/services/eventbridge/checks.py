@@ -7,6 +7,7 @@ AWS takes a rule and its targets in two calls; a project's rule is one resource,
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ...aws.arn import name_of, region_and_account
@@ -15,6 +16,7 @@ from ...aws.event_pattern import CODE, PatternError, compile_pattern
 from ...aws.input_transformer import RESERVED, parse_template
 from ...aws.json_text import parsed
 from ...aws.limits import Limit
+from ...aws.member_types import type_problem
 from ...aws.schedules import ScheduleError, parse_schedule
 from ...kernel.effects import Refused
 from . import errors
@@ -45,6 +47,23 @@ _TARGET_KEYS = frozenset(
         "retry_policy", "dead_letter_arn",
     }
 )  # fmt: skip
+_TARGET_TYPES: dict[str, type] = {
+    **dict.fromkeys(("id", "arn", "role_arn", "input", "input_path", "dead_letter_arn"), str),
+    "dead_letter_config": dict,
+    "dead_letter_config.arn": str,
+    "retry_policy": dict,
+    "retry_policy.maximum_retry_attempts": int,
+    "retry_policy.maximum_event_age_in_seconds": int,
+    "input_transformer": dict,
+    "input_transformer.input_paths_map": dict,
+    "input_transformer.input_template": str,
+    "sqs_parameters": dict,
+    "sqs_parameters.message_group_id": str,
+    "http_parameters": dict,
+    "http_parameters.path_parameter_values": list,
+    "http_parameters.header_parameters": dict,
+    "http_parameters.query_string_parameters": dict,
+}
 _NAME = re.compile(r"[.\-_A-Za-z0-9]+")
 _NAME_RULE = r"Member must satisfy regular expression pattern: [\.\-_A-Za-z0-9]+"
 _BUS_NAME = re.compile(r"[/.\-_A-Za-z0-9]+")
@@ -85,7 +104,7 @@ def check_rule(command: PutResource, arn: str | None = None) -> Refused | None:
     if extra:
         return errors.not_supported(f"{', '.join(extra)} of a rule")
     bus = DEFAULT if arn is None else bus_name_of(arn)
-    return check_rule_settings(command.name, config, bus) or check_targets(config["targets"])
+    return check_rule_settings(command.name, config, bus) or check_targets(config["targets"], arn)
 
 
 def check_rule_settings(name: str, config: dict[str, Any], bus: str) -> Refused | None:
@@ -140,12 +159,22 @@ def check_name(name: str, member: str) -> Refused | None:
 # --- targets ------------------------------------------------------------------------------------
 
 
-def check_targets(rows: list[dict[str, Any]], *, there: int = 0) -> Refused | None:
-    """What PutTargets has against these complete rows, beside `there` others that stay."""
+def check_target_types(rows: Sequence[Any]) -> Refused | None:
+    """What PutTargets has against the types of these rows, as a request gives them. Unverified: the words."""
+    for number, row in enumerate(rows, start=1):
+        wrong = type_problem(row, _TARGET_TYPES, f"targets.{number}.member")
+        if wrong is not None:
+            text = f"1 validation error detected: Value at '{wrong[0]}' failed to satisfy constraint: {wrong[1]}"
+            return errors.validation(text)
+    return None
+
+
+def check_targets(rows: list[dict[str, Any]], rule: str | None, *, there: int = 0) -> Refused | None:
+    """What PutTargets has against these complete rows of the rule of this ARN, beside `there` others that stay."""
     if len(rows) + there > TARGETS:
         return errors.limit_exceeded()
     for number, row in enumerate(rows, start=1):
-        refused = _check_target(row, f"targets.{number}.member")
+        refused = _check_target(row, f"targets.{number}.member") or _check_letters(row["dead_letter_arn"], rule)
         if refused is not None:
             return refused
     return None
@@ -167,10 +196,17 @@ def _check_target(row: dict[str, Any], place: str) -> Refused | None:
     fifo = ":sqs:" in row["arn"] and row["arn"].endswith(".fifo")
     if fifo and not (row.get("sqs_parameters") or {}).get("message_group_id"):
         return errors.validation(f"Parameter(s) SqsParameters must be specified for target: {row['id']}.")
-    letters = row["dead_letter_arn"]
-    if letters is not None and (":sqs:" not in letters or letters.endswith(".fifo")):
-        return errors.parameter("DeadLetterConfig.Arn", "it must be the ARN of a standard SQS queue.")
     return _check_input(row, place)
+
+
+def _check_letters(letters: str | None, rule: str | None) -> Refused | None:
+    if letters is None:
+        return None
+    if ":sqs:" not in letters or letters.endswith(".fifo"):
+        return errors.parameter("DeadLetterConfig.Arn", "it must be the ARN of a standard SQS queue.")
+    if rule is not None and region_and_account(letters)[0] != region_and_account(rule)[0]:
+        return errors.parameter("DeadLetterConfig.Arn", "the queue must be in the Region of the rule.")
+    return None
 
 
 def _check_retry(policy: dict[str, Any], place: str) -> Refused | None:
@@ -263,8 +299,3 @@ def check_bus(arn: str, config: dict[str, Any]) -> Refused | None:
     if len(config.get("policy") or "") > POLICY_CHARACTERS:
         return Refused("PolicyLengthExceededException", f"The policy is longer than {POLICY_CHARACTERS} characters.")
     return None
-
-
-def same_region(arn: str, other: str) -> bool:
-    """Whether two ARNs are in one account and region."""
-    return region_and_account(arn) == region_and_account(other)

@@ -16,7 +16,7 @@ from ...kernel.ids import Ids
 from ...kernel.service import Reader, Resource, Rule
 from . import commands, errors, store
 from .arns import RULE, bus_arn, bus_name_of, bus_of
-from .checks import check_rule_settings, check_targets
+from .checks import check_rule_settings, check_target_types, check_targets
 from .commands import FailedTarget, TargetsResult
 from .rules import put_rule, remove_rule, view_rule
 from .settings import DISABLED, ENABLED, complete_target
@@ -150,10 +150,13 @@ def decide_put_targets(view: RequestView, entry: Entry, *, now_ms: int, ids: Ids
     refused = _missing(view, entry.arn)
     if refused is not None or view.rule is None:
         return Decision(reply=refused)
+    refused = check_target_types(command.targets)
+    if refused is not None:
+        return Decision(reply=refused)
     given = [complete_target(row) for row in command.targets]
     new = {row.get("id"): row for row in given}
     there = {row["id"]: row for row in view.rule.config.stored["targets"]}
-    refused = check_targets(given, there=len(there.keys() - new.keys()))
+    refused = check_targets(given, entry.arn, there=len(there.keys() - new.keys()))
     if refused is not None:
         return Decision(reply=refused)
     config = {**view.rule.config.stored, "targets": list({**there, **new}.values())}

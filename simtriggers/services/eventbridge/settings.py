@@ -94,16 +94,18 @@ def parse_rule(config: dict[str, Any]) -> RuleSettings:
 
 
 def complete_target(row: dict[str, Any]) -> dict[str, Any]:
-    """A target as a request gives it, with what every stored one has."""
+    """A target as a request gives it, with what every stored one has, a flat `dead_letter_arn` too."""
     limits = row.get("retry_policy") or {}
+    retries, age_s = limits.get("maximum_retry_attempts"), limits.get("maximum_event_age_in_seconds")
+    letters = row.get("dead_letter_config") or {}
     return {
-        **row,
+        **{key: item for key, item in row.items() if key != "dead_letter_config"},
         "input": row.get("input"),
         "retry_policy": {
-            "maximum_retry_attempts": limits.get("maximum_retry_attempts", RETRIES.high),
-            "maximum_event_age_in_seconds": limits.get("maximum_event_age_in_seconds", AGE_S.high),
+            "maximum_retry_attempts": RETRIES.high if retries is None else retries,
+            "maximum_event_age_in_seconds": AGE_S.high if age_s is None else age_s,
         },
-        "dead_letter_arn": row.get("dead_letter_arn"),
+        "dead_letter_arn": letters.get("arn") or row.get("dead_letter_arn"),
     }
 
 

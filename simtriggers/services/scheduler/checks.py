@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from ...aws.arn import name_of
+from ...aws.member_types import missing_member, type_problem
 from ...aws.schedules import ScheduleError, parse_schedule
 from ...aws.schedules.zoned import At
 from ...kernel.clock import parse_iso
@@ -45,6 +46,28 @@ _KEYS = {
 _TARGET_KEYS = {
     "arn", "role_arn", "input", "retry_policy", "dead_letter_config", "sqs_parameters", "event_bridge_parameters",
 }  # fmt: skip
+_REQUIRED = (
+    "schedule_expression", "schedule_expression_timezone", "state", "action_after_completion", "flexible_time_window",
+    "flexible_time_window.mode", "target", "target.arn",
+)  # fmt: skip
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(sorted(_KEYS - {"flexible_time_window", "target", "modified_ms"}), str),
+    "flexible_time_window": dict,
+    "flexible_time_window.mode": str,
+    "flexible_time_window.maximum_window_in_minutes": int,
+    "target": dict,
+    **dict.fromkeys(("target.arn", "target.role_arn", "target.input"), str),
+    "target.retry_policy": dict,
+    "target.retry_policy.maximum_retry_attempts": int,
+    "target.retry_policy.maximum_event_age_in_seconds": int,
+    "target.dead_letter_config": dict,
+    "target.dead_letter_config.arn": str,
+    "target.sqs_parameters": dict,
+    "target.sqs_parameters.message_group_id": str,
+    "target.event_bridge_parameters": dict,
+    "target.event_bridge_parameters.detail_type": str,
+    "target.event_bridge_parameters.source": str,
+}
 _PARAMETERS = (
     ("sqs_parameters", "message_group_id", 128),
     ("event_bridge_parameters", "detail_type", 128),
@@ -70,6 +93,9 @@ def check_schedule(arn: str, config: dict[str, Any], *, now_ms: int, declared: b
 
     `declared`: they stand in a project, whose start date may have passed since it was written.
     """
+    refused = _check_types(config)
+    if refused is not None:
+        return refused
     extra = sorted((config.keys() - _KEYS) | (config["target"].keys() - _TARGET_KEYS))
     if extra:
         return errors.not_simulated(f"{', '.join(extra)} of a schedule")
@@ -84,10 +110,22 @@ def check_schedule(arn: str, config: dict[str, Any], *, now_ms: int, declared: b
     )
 
 
+def _check_types(config: dict[str, Any]) -> Refused | None:
+    """What has a wrong type, or is missing. Unverified: the words for a wrong type."""
+    wrong = type_problem(config, _TYPES)
+    if wrong is not None:
+        return errors.invalid(
+            f"1 validation error detected: Value at '{wrong[0]}' failed to satisfy constraint: {wrong[1]}"
+        )
+    absent = missing_member(config, _REQUIRED)
+    return None if absent is None else errors.absent(absent)
+
+
 def _check_when(config: dict[str, Any], *, now_ms: int, declared: bool) -> Refused | None:
     timezone = config["schedule_expression_timezone"]
     if not 1 <= len(timezone) <= TIMEZONE_CHARACTERS:
-        rule = f"Member must have length less than or equal to {TIMEZONE_CHARACTERS}"
+        bound = f"less than or equal to {TIMEZONE_CHARACTERS}" if timezone else "greater than or equal to 1"
+        rule = f"Member must have length {bound}"
         return errors.constraint(timezone, "scheduleExpressionTimezone", rule)
     try:
         schedule = parse_schedule(config["schedule_expression"], kind="scheduler", timezone=timezone)

@@ -6,6 +6,7 @@ exist or exists already as emulators took them from AWS. Unverified: every text 
 
 from __future__ import annotations
 
+from ...aws.member_types import NOT_NULL
 from ...kernel.effects import Refused
 
 
@@ -17,6 +18,11 @@ def invalid(message: str) -> Refused:
 def constraint(shown: object, member: str, rule: str) -> Refused:
     """ValidationException for a member outside of what the API's model allows."""
     return invalid(f"1 validation error detected: Value '{shown}' at '{member}' failed to satisfy constraint: {rule}")
+
+
+def absent(member: str) -> Refused:
+    """ValidationException for a member that the API's model requires."""
+    return invalid(f"1 validation error detected: Value null at '{member}' failed to satisfy constraint: {NOT_NULL}")
 
 
 def no_such_schedule(name: str) -> Refused:

@@ -103,8 +103,8 @@ def parse_target(row: dict[str, Any]) -> Target:
         input=row.get("input"),
         policy=RetryPolicy(
             "scheduler",
-            maximum_retries=limits.get("maximum_retry_attempts", RETRIES.high),
-            maximum_age_ms=limits.get("maximum_event_age_in_seconds", AGE_S.high) * 1000,
+            maximum_retries=_given(limits.get("maximum_retry_attempts"), RETRIES.high),
+            maximum_age_ms=_given(limits.get("maximum_event_age_in_seconds"), AGE_S.high) * 1000,
             base_ms=_BASE_MS,
             cap_ms=_CAP_MS,
             jitter=_JITTER,
@@ -114,6 +114,10 @@ def parse_target(row: dict[str, Any]) -> Target:
         detail_type=events.get("detail_type"),
         source=events.get("source"),
     )
+
+
+def _given(number: int | None, default: int) -> int:
+    return default if number is None else number
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,38 @@ def test_a_target_of_the_same_id_is_replaced() -> None:
         assert [row["id"] for row in bus.targets("r")] == ["q", "two"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"id": 5}, "id' failed to satisfy constraint: Member must be a string"),
+        ({"input_path": 5}, "inputPath' failed to satisfy constraint: Member must be a string"),
+        ({"retry_policy": [1]}, "retryPolicy' failed to satisfy constraint: Member must be a structure"),
+        (
+            {"retry_policy": {"maximum_retry_attempts": "x"}},
+            "retryPolicy.maximumRetryAttempts' failed to satisfy constraint: Member must be an integer",
+        ),
+    ],
+)
+def test_members_of_wrong_types(changes: dict[str, Any], problem: str) -> None:
+    with world("") as sim:
+        bus = sim.event_bus("shop")
+        bus.put_rule("r", PATTERN)
+        text = f"1 validation error detected: Value at 'targets.1.member.{problem}"
+        assert refused(bus.put_targets, "r", {**target(sim), **changes}) == ("ValidationException", text)
+
+
+def test_a_dead_letter_queue_as_the_api_has_it() -> None:
+    with world("") as sim:
+        bus, letters = sim.event_bus("shop"), sim.names.queue("dlq")
+        bus.put_rule("r", PATTERN)
+        bus.put_targets("r", {**target(sim), "dead_letter_config": {"arn": letters}})
+        assert [row["dead_letter_arn"] for row in bus.targets("r")] == [letters]
+        far = {"arn": letters.replace("us-east-1", "eu-west-1")}
+        text = "Parameter DeadLetterConfig.Arn is not valid. Reason: the queue must be in the Region of the rule."
+        wanted = ("ValidationException", text)
+        assert refused(bus.put_targets, "r", {**target(sim), "dead_letter_config": far}) == wanted
+
+
 def test_five_targets_at_most() -> None:
     with world("") as sim:
         bus = sim.event_bus("shop")

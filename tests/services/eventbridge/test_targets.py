@@ -10,9 +10,12 @@ from aws_lambda_powertools.utilities.parser.models import EventBridgeModel, S3Ev
 
 from simtriggers.aws.contracts import PutResource
 from simtriggers.engine.faults import FaultPlan, TargetFault
-from simtriggers.operations import Operation
+from simtriggers.handles import Queue
+from simtriggers.operations import Operation, QueueOperations
 from simtriggers.services.eventbridge import commands as eb
+from simtriggers.services.eventbridge.arns import names_at
 from simtriggers.services.logs.commands import GetLogEvents
+from simtriggers.services.sqs import commands as sqs
 from simtriggers.simulation import Simulation
 
 from .world import bodies, details, events, kinds, simulated, world
@@ -174,12 +177,19 @@ def test_another_bus_gets_the_event_as_it_is_and_no_third_one() -> None:
         assert json.loads(letter.body)["id"] == event["id"]
 
 
+def letters_at(sim: Simulation, arn: str) -> Queue:
+    """The dead-letter queue in the account and Region of a rule or a bus."""
+    return Queue(QueueOperations(names_at(arn), "dlq"), sim.perform)
+
+
 def far_bus(sim: Simulation, arn: str, rule: str, target: str) -> None:
     """A bus elsewhere with a rule that sends everything to a target."""
     engine = sim.engine
     assert engine.ask(arn, eb.CreateEventBus()) == arn
     config = {"event_pattern": '{"source":["shop"]}', "state": "ENABLED", "targets": []}
-    row = {"id": "t", "arn": target, "input": None, "dead_letter_arn": sim.names.queue("dlq")}
+    letters = names_at(arn).queue("dlq")
+    row = {"id": "t", "arn": target, "input": None, "dead_letter_arn": letters}
+    assert isinstance(engine.ask(letters, sqs.CreateQueue()), sqs.QueueUrl)
     row["retry_policy"] = {"maximum_retry_attempts": 185, "maximum_event_age_in_seconds": 86_400}
     assert engine.ask(rule, PutResource("rule", rule.rsplit("/", 1)[1], {**config, "targets": [row]})) == 1
 
@@ -201,7 +211,7 @@ def test_a_hop_to_another_region_or_account(region: str, account: str, same_id: 
         event = json.loads(sim.payload(row.details["payload"]) or "")
         assert (event["id"] == event_id, row.subject == event["id"]) == (same_id, True)
         assert (event["account"], event["region"]) == ("123456789012", "us-east-1")
-        (letter,) = sim.queue("dlq").messages()  # it would go home again: a second hop of the same kind
+        (letter,) = letters_at(sim, bus).messages()  # it would go home again: a second hop of the same kind
         assert {name: text for name, _, text in letter.message_attributes}["ERROR_CODE"] == code
 
 
@@ -212,7 +222,7 @@ def test_a_bus_elsewhere_sends_nothing_to_its_neighbour() -> None:
         assert sim.engine.ask(f"{place}:event-bus/next", eb.CreateEventBus()) == f"{place}:event-bus/next"
         put(sim)
         assert [row.arn for row in sim.trace if row.kind == "EventReceived"][1:] == [f"{place}:event-bus/far"]
-        (letter,) = sim.queue("dlq").messages()
+        (letter,) = letters_at(sim, f"{place}:rule/far/r").messages()
         attributes = {name: text for name, _, text in letter.message_attributes}
         assert attributes["ERROR_CODE"] == "THIRD_ACCOUNT_HOP_DETECTED"
 
